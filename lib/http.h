@@ -1,0 +1,78 @@
+/*
+ * HTTP by libcurl, which no other file includes: one request at a time over
+ * TCP, TLS or a unix socket, with its body streamed in and out.  TLS peers are
+ * always verified.  Proxies of the environment are honoured only where
+ * HTTP_PROXY_ENV is set.
+ */
+#ifndef DAVIT_LIB_HTTP_H
+#define DAVIT_LIB_HTTP_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+struct err;
+struct buf;
+struct http;		/* a client: keeps its connections */
+struct sockaddr;
+
+/* Called with each piece of the body of the answer; other than 0 stops the
+ * transfer, with the error that it has set, if any. */
+typedef int http_sink(void *arg, const char *data, size_t len, struct err *);
+
+/* Called before a connection to that address is made; false refuses it. */
+typedef bool http_guard(void *arg, const struct sockaddr *);
+
+struct http_request {
+	const char *method;		/* NULL: GET */
+	const char *url;		/* or only the path for a unix socket */
+	const char *const *headers;	/* "Name: value", NULL-terminated */
+	const void *body;		/* NULL: none */
+	size_t body_len;
+	int64_t max_bytes;		/* of the answer's body; 0: unbounded */
+	int connect_ms, stall_ms, total_ms;	/* 0: 10 s, 60 s, none; stall:
+						   no byte either way */
+	http_sink *sink;		/* NULL: into the answer's body */
+	void *sink_arg;
+	bool sink_errors;		/* give bodies of status >= 400 to the
+					   sink as well */
+};
+
+struct http_answer {
+	long status;
+	struct buf *body;	/* where there is no sink, or status >= 400 */
+	char *content_type;	/* "" where there was none */
+	char *location;		/* of a redirect; NULL */
+	char *header;		/* value of the header that http_watch() named
+				   */
+};
+
+/* endpoint: "unix:/path" for a unix socket (URLs are then paths), NULL for
+ * URLs.  NULL on failure; http_free() it. */
+struct http *http_open(const char *endpoint, struct err *);
+void http_free(struct http *);
+
+/* Only addresses that guard allows are connected to, names included: the
+ * address that was checked is the one that is used. */
+void http_set_guard(struct http *, http_guard *, void *arg);
+
+/* CA bundle in place of the system's; "" or NULL: the system's. */
+void http_set_ca(struct http *, const char *path);
+
+/* One request to its end.  -1: no whole answer came (ERR_REMOTE, ERR_TIMEOUT,
+ * ERR_TOOBIG, ERR_ADDRESS, ERR_NOTFOUND for a name that does not resolve, or
+ * what the sink said); an answer of any status is 0.  Redirects are not
+ * followed.  http_answer_clear() in each case. */
+int http_perform(struct http *, const struct http_request *,
+    struct http_answer *, struct err *);
+void http_answer_clear(struct http_answer *);
+
+/* Send a request that turns the connection into a raw stream (the Docker
+ * Engine's attach and exec); accepts 101 and 200.  The descriptor, owned by
+ * the caller, or -1.  What came after the headers already is put into early.
+ */
+int http_hijack(struct http *, const char *path, const char *json,
+    struct buf *early, struct err *);
+
+#endif

@@ -1,0 +1,24 @@
+/*
+ * From a URL to output/{id}.tar.zst: run davit-fetch, compress what it
+ * streams, put it into the store.  Shared by submit and davit-build.  On any
+ * failure nothing is left: no object, no process, no scratch directory.
+ */
+#ifndef DAVIT_LIB_INGEST_H
+#define DAVIT_LIB_INGEST_H
+
+struct conf;
+struct deployment;
+struct err;
+struct store;
+
+/* Fetch d->url (d->ref, d->dir) and fill in commit, commit_ref, subject,
+ * ignored, source_bytes, source_files and the fetch stage's times.  The code
+ * is one of those of fetching, ERR_STORE, or ERR_INTERNAL.  The message for
+ * fetch failures starts with "Failed to clone repository: ". */
+int ingest_fetch(const struct conf *, struct store *, struct deployment *,
+    struct err *);
+
+/* "output/{id}.tar.zst".  Owned by the caller. */
+char *ingest_key(const char *id);
+
+#endif

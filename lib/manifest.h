@@ -1,0 +1,48 @@
+/*
+ * manifests/{id}.json: path → size, type, sha256, and what site.fcgi needs to
+ * answer for the rest.  It is written last: a site is live if and only if its
+ * manifest exists.
+ */
+#ifndef DAVIT_LIB_MANIFEST_H
+#define DAVIT_LIB_MANIFEST_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct err;
+struct manifest;
+
+struct manifest_file {
+	const char *path;	/* borrowed; relative to dist/{id}/ */
+	const char *type;	/* media type, as sent */
+	int64_t size;
+	char sha256[65];	/* hex */
+};
+
+struct manifest *manifest_new(const char *id, bool spa);
+void manifest_free(struct manifest *);
+
+/* Add a file; path and type are copied. */
+void manifest_add(struct manifest *, const struct manifest_file *);
+
+size_t manifest_count(const struct manifest *);
+int64_t manifest_bytes(const struct manifest *);
+bool manifest_spa(const struct manifest *);
+
+/* The file at path, or NULL.  Borrowed.  O(log n). */
+const struct manifest_file *manifest_find(struct manifest *, const char *path);
+
+/* Owned by the caller. */
+char *manifest_to_text(const struct manifest *);
+struct manifest *manifest_from_text(const char *, size_t len, struct err *);
+
+/* "manifests/{id}.json" and "dist/{id}/path".  Owned by the caller. */
+char *manifest_key(const char *id);
+char *manifest_file_key(const char *id, const char *path);
+
+/* The media type of a path by its extension, with charset where it is text;
+ * "application/octet-stream" where unknown. */
+const char *manifest_type_of(const char *path);
+
+#endif

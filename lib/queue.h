@@ -1,0 +1,135 @@
+/*
+ * The build queue and the records, in Redis by hiredis, which no other file
+ * includes.
+ *
+ *	build-queue                list    ids waiting; any producer may LPUSH
+ *	davit:taken:{worker}       list    ids that a worker has in hand
+ *	davit:settling             set     final ids whose durable copy is due
+ *	davit:deployment:{id}      hash    the record
+ *	davit:deployments          zset    ids by creation time
+ *	davit:log:{id}             string  the log while it is not in the store
+ *	davit:lease:{worker}       string  PX; the worker lives
+ *	davit:workers              set     workers that ever took an id
+ *	davit:cancel:{id}          string  PX; somebody wants it canceled
+ *
+ * An accepted id is in exactly one of build-queue, a taken list, or (final)
+ * davit:settling until its record and log are in the store.  Every change of
+ * state is one Lua script that checks the state and the attempt it leaves, so
+ * no two writers disagree and a final state never changes.
+ *
+ * ERR_UNAVAILABLE: Redis does not answer, is read-only, or is out of memory;
+ * the connection is closed, and the next call connects anew.
+ */
+#ifndef DAVIT_LIB_QUEUE_H
+#define DAVIT_LIB_QUEUE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "lib/deployment.h"
+
+struct buf;
+struct conf;
+struct err;
+struct queue;
+
+/* Connects at the first call that needs it.  NULL: bad "redis" value. */
+struct queue *queue_open(const struct conf *, struct err *);
+void queue_free(struct queue *);
+
+/* PING; and that it is a writable master. */
+int queue_check(struct queue *, struct err *);
+
+/* Write the record (state queued) and push its id, in one transaction.
+ * ERR_CONFLICT where the id exists. */
+int queue_submit(struct queue *, const struct deployment *, struct err *);
+
+/* The record.  NULL with ERR_NOTFOUND where there is none.
+ * deployment_free() it. */
+struct deployment *queue_record(struct queue *, const char *id, struct err *);
+
+/* The place of id in the queue, from 1 (next); 0: not in it. */
+int queue_position(struct queue *, const char *id, int64_t *, struct err *);
+int queue_length(struct queue *, int64_t *, struct err *);
+
+/* Ids by creation time, newest first, before the given time (0: now); calls
+ * fn with each record until it returns other than 0. */
+int queue_list(struct queue *, int64_t before, int limit,
+    int (*fn)(void *arg, const struct deployment *), void *arg, struct err *);
+
+/* ---- a worker's side ---- */
+
+/* Say that this worker lives for ms more. */
+int queue_lease(struct queue *, const char *worker, int64_t ms, struct err *);
+
+/* Move the next id into the worker's list, waiting up to wait_ms (0: not at
+ * all).  1 with id, 0: none came. */
+int queue_take(struct queue *, const char *worker, int wait_ms,
+    char id[ID_LENGTH + 1], struct err *);
+
+/* The same as parts, for a poll loop: send the waiting command; then, when
+ * queue_fd() is readable, read.  _read: 1 with an id, 0: none (send again),
+ * -1.  One queue of its own serves this and nothing else. */
+int queue_take_send(struct queue *, const char *worker, int wait_ms,
+    struct err *);
+int queue_take_read(struct queue *, char id[ID_LENGTH + 1], struct err *);
+int queue_fd(const struct queue *);
+
+/* Change a record whose attempt is still the given one and whose state is not
+ * final: set state (not final) and fields (name, value, …, NULL; may be
+ * NULL).  ERR_CONFLICT otherwise: the caller has lost the id.  With worker
+ * and STATE_BUILDING from queued, begins the attempt: ends stage queue. */
+int queue_change(struct queue *, const char *id, int64_t attempt,
+    enum deployment_state, const char *const *fields, struct err *);
+
+/* End it: final state and fields, out of the worker's list, into
+ * davit:settling, in one script.  ERR_CONFLICT as above. */
+int queue_finish(struct queue *, const char *worker, const char *id,
+    int64_t attempt, enum deployment_state, const char *const *fields,
+    struct err *);
+
+/* Give an id in the worker's list back to the head of the queue: the same
+ * attempt (drain, Docker away) or the next one (its build process died).
+ * After ATTEMPTS_MAX it is finished as failed, worker_lost. */
+int queue_return(struct queue *, const char *worker, const char *id,
+    bool next_attempt, struct err *);
+
+/* What a dead worker held: for every worker without a lease (and for worker
+ * itself, at its own start, where own is set), return its ids with the next
+ * attempt.  *count: how many. */
+int queue_reclaim(struct queue *, const char *worker, bool own, int64_t *count,
+    struct err *);
+
+/* Ids in the worker's list that have no record (a foreign producer's mistake)
+ * are dropped from it. */
+int queue_drop(struct queue *, const char *worker, const char *id,
+    struct err *);
+
+/* ---- logs ---- */
+
+int queue_log_append(struct queue *, const char *id, const void *, size_t,
+    struct err *);
+
+/* Bytes from offset on, at most max, added to the buffer; *total: how many
+ * there are.  A log that is not there is empty. */
+int queue_log_read(struct queue *, const char *id, int64_t offset, size_t max,
+    struct buf *, int64_t *total, struct err *);
+int queue_log_reset(struct queue *, const char *id, struct err *);
+
+/* ---- settling: the durable copy ---- */
+
+/* Any id that is due: 1 with id, 0: none. */
+int queue_settle_next(struct queue *, char id[ID_LENGTH + 1], struct err *);
+
+/* Its record and log are in the store: forget the log and the due mark. */
+int queue_settle_done(struct queue *, const char *id, struct err *);
+
+/* ---- cancel ---- */
+
+/* Cancel: a queued one at once (1), one in a worker's hands by a mark that
+ * its worker sees (0).  ERR_NOTFOUND; ERR_CONFLICT where it is final. */
+int queue_cancel(struct queue *, const char *id, struct err *);
+bool queue_cancel_wanted(struct queue *, const char *id);
+
+#endif

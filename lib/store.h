@@ -1,0 +1,84 @@
+/*
+ * Objects by key.  One table of functions, a driver behind it: a directory
+ * (store_fs) now, S3 with the same contract.  An object is there whole or not
+ * at all; an interrupted put leaves nothing.
+ */
+#ifndef DAVIT_LIB_STORE_H
+#define DAVIT_LIB_STORE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+struct conf;
+struct err;
+struct store;
+struct store_writer;
+struct store_reader;
+
+struct store_object {
+	int64_t size;
+	int64_t modified_ms;	/* since the epoch */
+};
+
+enum store_when {
+	STORE_NOW,	/* commit returns once the object is durable */
+	STORE_BATCHED	/* durable and visible after store_sync() */
+};
+
+/* Open what conf's "store" names.  NULL with ERR_CONFIG or ERR_STORE. */
+struct store *store_open(const struct conf *, struct err *);
+void store_free(struct store *);
+
+/* Write one object as a stream.  type: its media type, kept where the driver
+ * can.  ERR_INVALID for a key that name_is_key() refuses; ERR_STORE where
+ * storing fails.  Exactly one of commit and abort ends a writer. */
+struct store_writer *store_put_open(struct store *, const char *key,
+    const char *type, struct err *);
+int store_put_data(struct store_writer *, const void *, size_t, struct err *);
+int store_put_commit(struct store_writer *, enum store_when, struct err *);
+void store_put_abort(struct store_writer *);
+
+/* All batched puts are durable and visible, or -1 and those that are not yet
+ * visible never will be. */
+int store_sync(struct store *, struct err *);
+
+/* A whole object from memory, durable on return. */
+int store_put(struct store *, const char *key, const char *type,
+    const void *, size_t, struct err *);
+
+/* Read an object as a stream, from offset on.  ERR_NOTFOUND where there is
+ * none.  A truncated read is an error, never an early end. */
+struct store_reader *store_get_open(struct store *, const char *key,
+    int64_t offset, struct store_object *, struct err *);
+ssize_t store_get_data(struct store_reader *, void *, size_t, struct err *);
+void store_get_close(struct store_reader *);
+
+struct buf;
+
+/* A whole object of at most max bytes, added to the buffer. */
+int store_get(struct store *, const char *key, size_t max, struct buf *,
+    struct err *);
+
+int store_head(struct store *, const char *key, struct store_object *,
+    struct err *);
+
+/* Deleting what is not there succeeds. */
+int store_delete(struct store *, const char *key, struct err *);
+
+/* Delete every object whose key starts with prefix, which ends in "/". */
+int store_delete_all(struct store *, const char *prefix, struct err *);
+
+/* Keys below prefix (which ends in "/" or is ""), in no particular order;
+ * other than 0 from fn stops and is given back. */
+int store_list(struct store *, const char *prefix,
+    int (*fn)(void *arg, const char *key, const struct store_object *),
+    void *arg, struct err *);
+
+/* Write, read and delete a probe object: for /healthz. */
+int store_check(struct store *, struct err *);
+
+/* Remove what dead writers left, older than age_ms. */
+int store_sweep(struct store *, int64_t age_ms, struct err *);
+
+#endif
