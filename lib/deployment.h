@@ -56,6 +56,8 @@ struct deployment {
 	char *install, *build, *output, *framework, *node;
 	struct json *env;		/* object of strings, or NULL; never
 					   shown */
+	bool has_ignored_keep;		/* "ignored" was given: */
+	bool ignored_keep;		/* "keep", else "drop" */
 
 	/* what came of it */
 	char *commit, *commit_ref, *subject;
@@ -79,10 +81,11 @@ bool deployment_is_final(enum deployment_state);
 const char *deployment_stage_name(enum deployment_stage);
 
 /* Check a request body against the API and take its fields into a new record
- * without an id.  NULL with ERR_INVALID that names the field. */
+ * without an id, created now.  NULL with ERR_INVALID that names the field. */
 struct deployment *deployment_from_request(const struct json *, struct err *);
 
-/* The durable form; everything but env.  _from_json(_to_json(d)) is d. */
+/* The durable form; everything but env.  _from_json(_to_json(d)) is d; env is
+ * taken where the caller has put it in (a job for davit-build). */
 struct json *deployment_to_json(const struct deployment *);
 struct deployment *deployment_from_json(const struct json *, struct err *);
 

@@ -1,8 +1,7 @@
 /*
  * HTTP by libcurl, which no other file includes: one request at a time over
  * TCP, TLS or a unix socket, with its body streamed in and out.  TLS peers are
- * always verified.  Proxies of the environment are honoured only where
- * HTTP_PROXY_ENV is set.
+ * always verified; redirects are the caller's to follow.
  */
 #ifndef DAVIT_LIB_HTTP_H
 #define DAVIT_LIB_HTTP_H
@@ -44,8 +43,6 @@ struct http_answer {
 	struct buf *body;	/* where there is no sink, or status >= 400 */
 	char *content_type;	/* "" where there was none */
 	char *location;		/* of a redirect; NULL */
-	char *header;		/* value of the header that http_watch() named
-				   */
 };
 
 /* endpoint: "unix:/path" for a unix socket (URLs are then paths), NULL for

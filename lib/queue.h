@@ -76,15 +76,32 @@ int queue_take_send(struct queue *, const char *worker, int wait_ms,
 int queue_take_read(struct queue *, char id[ID_LENGTH + 1], struct err *);
 int queue_fd(const struct queue *);
 
+/* Close the connection; the next call connects anew.  What a take in flight
+ * moves stays in the worker's list: queue_held() tells. */
+void queue_close(struct queue *);
+
+/* Make an id that was taken the worker's own, and begin with an empty log.
+ * 1 with its record: build it.  0: out of the worker's list, nothing is to be
+ * done: without a record (a foreign producer's mistake), final, or in another
+ * hand since it was queued twice. */
+int queue_claim(struct queue *, const char *worker, const char *id,
+    struct deployment **, struct err *);
+
+/* The ids in the worker's list: calls fn with each until it returns other
+ * than 0, and gives that. */
+int queue_held(struct queue *, const char *worker,
+    int (*fn)(void *arg, const char *id), void *arg, struct err *);
+
 /* Change a record whose attempt is still the given one and whose state is not
  * final: set state (not final) and fields (name, value, …, NULL; may be
- * NULL).  ERR_CONFLICT otherwise: the caller has lost the id.  With worker
- * and STATE_BUILDING from queued, begins the attempt: ends stage queue. */
+ * NULL).  ERR_CONFLICT otherwise: the caller has lost the id.  From queued to
+ * STATE_BUILDING ends stage queue. */
 int queue_change(struct queue *, const char *id, int64_t attempt,
     enum deployment_state, const char *const *fields, struct err *);
 
-/* End it: final state and fields, out of the worker's list, into
- * davit:settling, in one script.  ERR_CONFLICT as above. */
+/* End it: final state and fields, running stages ended, env forgotten, out of
+ * the worker's list, into davit:settling, in one script.  ERR_CONFLICT as
+ * above; doing it twice is fine. */
 int queue_finish(struct queue *, const char *worker, const char *id,
     int64_t attempt, enum deployment_state, const char *const *fields,
     struct err *);
@@ -101,21 +118,18 @@ int queue_return(struct queue *, const char *worker, const char *id,
 int queue_reclaim(struct queue *, const char *worker, bool own, int64_t *count,
     struct err *);
 
-/* Ids in the worker's list that have no record (a foreign producer's mistake)
- * are dropped from it. */
-int queue_drop(struct queue *, const char *worker, const char *id,
-    struct err *);
-
 /* ---- logs ---- */
 
-int queue_log_append(struct queue *, const char *id, const void *, size_t,
-    struct err *);
+/* Bytes that belong at offset; those that are there already are not added
+ * again, so a call whose answer was lost can be repeated.  ERR_CONFLICT as
+ * queue_change(). */
+int queue_log_append(struct queue *, const char *id, int64_t attempt,
+    int64_t offset, const void *, size_t, struct err *);
 
 /* Bytes from offset on, at most max, added to the buffer; *total: how many
  * there are.  A log that is not there is empty. */
 int queue_log_read(struct queue *, const char *id, int64_t offset, size_t max,
     struct buf *, int64_t *total, struct err *);
-int queue_log_reset(struct queue *, const char *id, struct err *);
 
 /* ---- settling: the durable copy ---- */
 

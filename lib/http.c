@@ -1,0 +1,429 @@
+#include "lib/http.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <curl/curl.h>
+
+#include "lib/bounds.h"
+#include "lib/buf.h"
+#include "lib/err.h"
+#include "lib/fdio.h"
+#include "lib/mem.h"
+#include "lib/name.h"
+
+#define CONNECT_MS 10000
+#define STALL_MS 60000
+
+/* The headers that answer a request for a raw stream are short. */
+#define HIJACK_HEADERS_MAX_BYTES (16 * 1024)
+#define HIJACK_MS 30000
+
+struct http {
+	CURL *curl;
+	char *unix_path;	/* NULL: URLs */
+	char *host;		/* "host:port" of a tcp:// endpoint */
+	char *ca;
+	http_guard *guard;
+	void *guard_arg;
+	bool refused;		/* the guard said no */
+};
+
+/* One transfer, as libcurl's callbacks see it. */
+struct transfer {
+	struct http *http;
+	const struct http_request *request;
+	struct http_answer *answer;
+	struct err sink_error;
+	bool sink_failed, too_big;
+	int64_t got;
+	size_t header_bytes;
+};
+
+struct http *
+http_open(const char *endpoint, struct err *e)
+{
+	static bool initialized;
+	struct http *h;
+
+	if (!initialized && curl_global_init(CURL_GLOBAL_ALL) != 0) {
+		err_set(e, ERR_INTERNAL, "libcurl does not start");
+		return NULL;
+	}
+	initialized = true;
+	h = xcalloc(1, sizeof(*h));
+	if ((h->curl = curl_easy_init()) == NULL) {
+		err_set(e, ERR_INTERNAL, "libcurl gives no handle");
+		free(h);
+		return NULL;
+	}
+	if (endpoint != NULL && strncmp(endpoint, "unix:", 5) == 0)
+		h->unix_path = xstrdup(endpoint + 5);
+	else if (endpoint != NULL && strncmp(endpoint, "tcp://", 6) == 0)
+		h->host = xstrdup(endpoint + 6);
+	return h;
+}
+
+void
+http_free(struct http *h)
+{
+	if (h == NULL)
+		return;
+	curl_easy_cleanup(h->curl);
+	free(h->unix_path);
+	free(h->host);
+	free(h->ca);
+	free(h);
+}
+
+void
+http_set_guard(struct http *h, http_guard *guard, void *arg)
+{
+	h->guard = guard;
+	h->guard_arg = arg;
+}
+
+void
+http_set_ca(struct http *h, const char *path)
+{
+	free(h->ca);
+	h->ca = path == NULL || path[0] == '\0' ? NULL : xstrdup(path);
+}
+
+/* ---- callbacks ---- */
+
+/* The address is checked here, at the moment it is connected to, so that no
+ * second look-up can give another one. */
+static curl_socket_t
+open_socket(void *arg, curlsocktype purpose, struct curl_sockaddr *address)
+{
+	struct http *h = arg;
+
+	if (h->guard != NULL && !h->guard(h->guard_arg, &address->addr)) {
+		h->refused = true;
+		return CURL_SOCKET_BAD;
+	}
+	return socket(address->family, address->socktype | SOCK_CLOEXEC,
+	    address->protocol);
+}
+
+/* Keep the value of the header where its name is the wanted one. */
+static void
+keep_header(const char *line, size_t len, const char *name, char **value)
+{
+	size_t n = strlen(name);
+
+	if (len <= n || strncasecmp(line, name, n) != 0 || line[n] != ':')
+		return;
+	for (line += n + 1, len -= n + 1; len > 0 && *line == ' '; line++)
+		len--;
+	while (len > 0 && strchr("\r\n ", line[len - 1]) != NULL)
+		len--;
+	free(*value);
+	*value = xstrndup(line, len);
+}
+
+static size_t
+take_header(char *line, size_t size, size_t count, void *arg)
+{
+	struct transfer *t = arg;
+	size_t len = size * count;
+
+	t->header_bytes += len;
+	if (t->header_bytes > HTTP_HEADERS_MAX_BYTES) {
+		t->too_big = true;
+		return 0;
+	}
+	keep_header(line, len, "Content-Type", &t->answer->content_type);
+	keep_header(line, len, "Location", &t->answer->location);
+	return len;
+}
+
+static size_t
+take_body(char *data, size_t size, size_t count, void *arg)
+{
+	struct transfer *t = arg;
+	const struct http_request *r = t->request;
+	size_t len = size * count;
+	long status = 0;
+
+	t->got += (int64_t)len;
+	if (r->max_bytes > 0 && t->got > r->max_bytes) {
+		t->too_big = true;
+		return 0;
+	}
+	curl_easy_getinfo(t->http->curl, CURLINFO_RESPONSE_CODE, &status);
+	if (r->sink != NULL && (status < 400 || r->sink_errors)) {
+		if (r->sink(r->sink_arg, data, len, &t->sink_error) == 0)
+			return len;
+		t->sink_failed = true;
+		return 0;
+	}
+	if (t->answer->body->len + len > JSON_MAX_BYTES) {
+		t->too_big = true;
+		return 0;
+	}
+	buf_add(t->answer->body, data, len);
+	return len;
+}
+
+/* ---- one request ---- */
+
+static struct curl_slist *
+header_list(const struct http_request *r)
+{
+	struct curl_slist *list = curl_slist_append(NULL, "Expect:");
+
+	for (const char *const *h = r->headers; h != NULL && *h != NULL; h++)
+		list = curl_slist_append(list, *h);
+	return list;
+}
+
+/* Where it goes: the caller's URL, or a path at the client's endpoint. */
+static char *
+whole_url(const struct http *h, const char *url)
+{
+	if (h->unix_path != NULL)
+		return xasprintf("http://localhost%s", url);
+	if (h->host != NULL)
+		return xasprintf("http://%s%s", h->host, url);
+	return xstrdup(url);
+}
+
+static void
+set_connection(struct http *h)
+{
+	CURL *c = h->curl;
+
+	curl_easy_setopt(c, CURLOPT_NOSIGNAL, 1L);
+	curl_easy_setopt(c, CURLOPT_PROTOCOLS_STR, "http,https");
+	curl_easy_setopt(c, CURLOPT_FOLLOWLOCATION, 0L);
+	curl_easy_setopt(c, CURLOPT_PATH_AS_IS, 1L);
+	curl_easy_setopt(c, CURLOPT_SSL_VERIFYPEER, 1L);
+	curl_easy_setopt(c, CURLOPT_SSL_VERIFYHOST, 2L);
+	curl_easy_setopt(c, CURLOPT_USERAGENT, "davit/0.1");
+	if (h->guard != NULL || h->unix_path != NULL || h->host != NULL)
+		curl_easy_setopt(c, CURLOPT_PROXY, "");
+	if (h->unix_path != NULL)
+		curl_easy_setopt(c, CURLOPT_UNIX_SOCKET_PATH, h->unix_path);
+	else {
+		curl_easy_setopt(c, CURLOPT_OPENSOCKETFUNCTION, open_socket);
+		curl_easy_setopt(c, CURLOPT_OPENSOCKETDATA, h);
+	}
+	if (h->ca != NULL)
+		curl_easy_setopt(c, CURLOPT_CAINFO, h->ca);
+}
+
+static void
+set_request(struct http *h, const struct http_request *r, const char *url,
+    struct curl_slist *headers)
+{
+	const char *method = r->method == NULL ? "GET" : r->method;
+	int stall = r->stall_ms > 0 ? r->stall_ms : STALL_MS;
+	CURL *c = h->curl;
+
+	curl_easy_setopt(c, CURLOPT_URL, url);
+	curl_easy_setopt(c, CURLOPT_HTTPHEADER, headers);
+	if (strcmp(method, "HEAD") == 0)
+		curl_easy_setopt(c, CURLOPT_NOBODY, 1L);
+	else
+		curl_easy_setopt(c, CURLOPT_CUSTOMREQUEST, method);
+	if (r->body != NULL || strcmp(method, "POST") == 0) {
+		curl_easy_setopt(c, CURLOPT_POST, 1L);
+		curl_easy_setopt(c, CURLOPT_POSTFIELDS,
+		    r->body == NULL ? "" : r->body);
+		curl_easy_setopt(c, CURLOPT_POSTFIELDSIZE_LARGE,
+		    (curl_off_t)r->body_len);
+	}
+	curl_easy_setopt(c, CURLOPT_CONNECTTIMEOUT_MS,
+	    (long)(r->connect_ms > 0 ? r->connect_ms : CONNECT_MS));
+	curl_easy_setopt(c, CURLOPT_LOW_SPEED_LIMIT, 1L);
+	curl_easy_setopt(c, CURLOPT_LOW_SPEED_TIME,
+	    (long)(stall + 999) / 1000);
+	curl_easy_setopt(c, CURLOPT_TIMEOUT_MS, (long)r->total_ms);
+}
+
+/* Why no whole answer came, as a code for decisions and a sentence. */
+static int
+explain(const struct transfer *t, CURLcode code, const char *words,
+    struct err *e)
+{
+	const char *text = words[0] != '\0' ? words : curl_easy_strerror(code);
+
+	if (t->sink_failed) {
+		if (e != NULL)
+			*e = t->sink_error;
+		return -1;
+	}
+	if (t->too_big)
+		return err_set(e, ERR_TOOBIG, "the answer is too large");
+	if (t->http->refused)
+		return err_set(e, ERR_ADDRESS,
+		    "its address is private and not in allow_hosts");
+	switch (code) {
+	case CURLE_OPERATION_TIMEDOUT:
+		return err_set(e, ERR_TIMEOUT, "%s", text);
+	case CURLE_COULDNT_RESOLVE_HOST:
+		return err_set(e, ERR_NOTFOUND, "%s", text);
+	default:
+		return err_set(e, ERR_REMOTE, "%s", text);
+	}
+}
+
+int
+http_perform(struct http *h, const struct http_request *r,
+    struct http_answer *a, struct err *e)
+{
+	char words[CURL_ERROR_SIZE] = "";
+	struct curl_slist *headers = header_list(r);
+	char *url = whole_url(h, r->url);
+	struct transfer t = { .http = h, .request = r, .answer = a };
+	CURLcode code;
+
+	memset(a, 0, sizeof(*a));
+	a->body = xcalloc(1, sizeof(*a->body));
+	h->refused = false;
+	curl_easy_reset(h->curl);
+	set_connection(h);
+	set_request(h, r, url, headers);
+	curl_easy_setopt(h->curl, CURLOPT_ERRORBUFFER, words);
+	curl_easy_setopt(h->curl, CURLOPT_HEADERFUNCTION, take_header);
+	curl_easy_setopt(h->curl, CURLOPT_HEADERDATA, &t);
+	curl_easy_setopt(h->curl, CURLOPT_WRITEFUNCTION, take_body);
+	curl_easy_setopt(h->curl, CURLOPT_WRITEDATA, &t);
+	code = curl_easy_perform(h->curl);
+	curl_easy_getinfo(h->curl, CURLINFO_RESPONSE_CODE, &a->status);
+	curl_easy_setopt(h->curl, CURLOPT_ERRORBUFFER, NULL);
+	curl_slist_free_all(headers);
+	free(url);
+	if (a->content_type == NULL)
+		a->content_type = xstrdup("");
+	return code == CURLE_OK ? 0 : explain(&t, code, words, e);
+}
+
+void
+http_answer_clear(struct http_answer *a)
+{
+	if (a->body != NULL)
+		buf_clear(a->body);
+	free(a->body);
+	free(a->content_type);
+	free(a->location);
+	memset(a, 0, sizeof(*a));
+}
+
+/* ---- raw streams ---- */
+
+/* libcurl opens the connection; what goes over it is ours, since it has no
+ * way to hand over a connection after a request of its own. */
+static CURL *
+connect_only(struct http *h, struct err *e)
+{
+	CURL *c = curl_easy_init(), *own = h->curl;
+	char *url = whole_url(h, "/");
+	CURLcode code;
+
+	h->curl = c;
+	set_connection(h);
+	h->curl = own;
+	curl_easy_setopt(c, CURLOPT_URL, url);
+	curl_easy_setopt(c, CURLOPT_CONNECT_ONLY, 1L);
+	curl_easy_setopt(c, CURLOPT_CONNECTTIMEOUT_MS, (long)CONNECT_MS);
+	code = curl_easy_perform(c);
+	free(url);
+	if (code == CURLE_OK)
+		return c;
+	curl_easy_cleanup(c);
+	err_set(e, ERR_REMOTE, "%s", curl_easy_strerror(code));
+	return NULL;
+}
+
+/* Read up to the blank line that ends the headers; what follows stays in
+ * early. */
+static int
+read_headers(int fd, struct buf *headers, struct buf *early, struct err *e)
+{
+	int64_t end = name_tick_ms() + HIJACK_MS;
+	char *blank;
+
+	for (;;) {
+		struct pollfd p = { .fd = fd, .events = POLLIN };
+		int64_t left = end - name_tick_ms();
+		ssize_t n;
+
+		if (left <= 0 || poll(&p, 1, (int)left) == 0)
+			return err_set(e, ERR_TIMEOUT, "no answer");
+		n = read(fd, buf_space(headers, 4096), 4096);
+		if (n == -1 && (errno == EINTR || errno == EAGAIN))
+			continue;
+		if (n <= 0)
+			return err_set(e, ERR_REMOTE,
+			    "the connection ended before an answer");
+		buf_grow(headers, (size_t)n);
+		blank = memmem(headers->data, headers->len, "\r\n\r\n", 4);
+		if (blank != NULL)
+			break;
+		if (headers->len > HIJACK_HEADERS_MAX_BYTES)
+			return err_set(e, ERR_TOOBIG, "endless headers");
+	}
+	blank += 4;
+	buf_add(early, blank, headers->len - (size_t)(blank - headers->data));
+	return 0;
+}
+
+/* The status of "HTTP/1.1 200 OK". */
+static int
+status_of(const struct buf *headers)
+{
+	const char *space = strchr(buf_str(headers), ' ');
+
+	return strncmp(buf_str(headers), "HTTP/1.", 7) == 0 && space != NULL
+	    ? (int)strtol(space + 1, NULL, 10)
+	    : 0;
+}
+
+int
+http_hijack(struct http *h, const char *path, const char *json,
+    struct buf *early, struct err *e)
+{
+	struct buf request = BUF_INIT, headers = BUF_INIT;
+	curl_socket_t s = CURL_SOCKET_BAD;
+	CURL *c = NULL;
+	int fd = -1, rc = -1, status;
+
+	if ((c = connect_only(h, e)) == NULL)
+		goto out;
+	curl_easy_getinfo(c, CURLINFO_ACTIVESOCKET, &s);
+	if ((fd = fcntl(s, F_DUPFD_CLOEXEC, 3)) == -1) {
+		err_errno(e, "dup");
+		goto out;
+	}
+	buf_addf(&request,
+	    "POST %s HTTP/1.1\r\nHost: %s\r\nContent-Type: application/json\r\n"
+	    "Connection: Upgrade\r\nUpgrade: tcp\r\nContent-Length: %zu\r\n\r\n"
+	    "%s",
+	    path, h->host == NULL ? "localhost" : h->host, strlen(json), json);
+	if (fdio_write(fd, request.data, request.len, e) == -1 ||
+	    read_headers(fd, &headers, early, e) == -1)
+		goto out;
+	status = status_of(&headers);
+	if (status == 101 || status == 200)
+		rc = 0;
+	else
+		err_set(e, status == 404 ? ERR_NOTFOUND : ERR_REMOTE,
+		    "status %d: %.*s", status, HTTP_QUOTE_MAX_BYTES,
+		    buf_str(early));
+out:
+	curl_easy_cleanup(c);
+	buf_clear(&request);
+	buf_clear(&headers);
+	if (rc == -1)
+		fdio_close(&fd);
+	return fd;
+}

@@ -1,0 +1,186 @@
+#include "lib/manifest.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/bounds.h"
+#include "lib/err.h"
+#include "lib/json.h"
+#include "lib/mem.h"
+#include "lib/name.h"
+
+/* The form that manifest_to_text() writes. */
+#define VERSION 1
+
+struct manifest {
+	char id[ID_LENGTH + 1];
+	bool spa, sorted;
+	struct manifest_file *files;
+	size_t count, room;
+	int64_t bytes;
+};
+
+struct manifest *
+manifest_new(const char *id, bool spa)
+{
+	struct manifest *m = xcalloc(1, sizeof(*m));
+
+	memcpy(m->id, id, strnlen(id, ID_LENGTH));
+	m->spa = spa;
+	m->sorted = true;
+	return m;
+}
+
+void
+manifest_free(struct manifest *m)
+{
+	if (m == NULL)
+		return;
+	for (size_t i = 0; i < m->count; i++) {
+		free((char *)(uintptr_t)m->files[i].path);
+		free((char *)(uintptr_t)m->files[i].type);
+	}
+	free(m->files);
+	free(m);
+}
+
+void
+manifest_add(struct manifest *m, const struct manifest_file *file)
+{
+	struct manifest_file *f;
+
+	if (m->count == m->room) {
+		m->room = m->room == 0 ? 64 : m->room * 2;
+		m->files = xreallocarray(m->files, m->room, sizeof(*m->files));
+	}
+	f = &m->files[m->count++];
+	*f = *file;
+	f->path = xstrdup(file->path);
+	f->type = xstrdup(file->type);
+	m->bytes += file->size;
+	m->sorted = false;
+}
+
+size_t
+manifest_count(const struct manifest *m)
+{
+	return m->count;
+}
+
+int64_t
+manifest_bytes(const struct manifest *m)
+{
+	return m->bytes;
+}
+
+bool
+manifest_spa(const struct manifest *m)
+{
+	return m->spa;
+}
+
+static int
+by_path(const void *a, const void *b)
+{
+	const struct manifest_file *x = a, *y = b;
+
+	return strcmp(x->path, y->path);
+}
+
+const struct manifest_file *
+manifest_find(struct manifest *m, const char *path)
+{
+	struct manifest_file wanted = { .path = path };
+
+	if (!m->sorted)
+		qsort(m->files, m->count, sizeof(*m->files), by_path);
+	m->sorted = true;
+	return bsearch(&wanted, m->files, m->count, sizeof(*m->files),
+	    by_path);
+}
+
+/* ---- the text ---- */
+
+char *
+manifest_to_text(const struct manifest *m)
+{
+	struct json *root = json_new_object(), *files = json_new_object();
+	char *text;
+
+	for (size_t i = 0; i < m->count; i++) {
+		const struct manifest_file *f = &m->files[i];
+		struct json *row = json_new_object();
+
+		json_set_int(row, "size", f->size);
+		json_set_string(row, "type", f->type);
+		json_set_string(row, "sha256", f->sha256);
+		json_set(files, f->path, row);
+	}
+	json_set_int(root, "version", VERSION);
+	json_set_string(root, "id", m->id);
+	json_set_bool(root, "spa", m->spa);
+	json_set(root, "files", files);
+	text = json_text(root);
+	json_free(root);
+	return text;
+}
+
+static int
+read_file(void *arg, const char *path, const struct json *row)
+{
+	struct manifest *m = arg;
+	const char *type = json_get_string(row, "type");
+	const char *sha256 = json_get_string(row, "sha256");
+	struct manifest_file f = { .path = path,
+		.type = type,
+		.size = json_get_int(row, "size", -1) };
+
+	if (!name_is_path(path) || type == NULL || sha256 == NULL ||
+	    strlen(sha256) != sizeof(f.sha256) - 1 || f.size < 0)
+		return -1;
+	memcpy(f.sha256, sha256, sizeof(f.sha256));
+	manifest_add(m, &f);
+	return 0;
+}
+
+struct manifest *
+manifest_from_text(const char *text, size_t len, struct err *e)
+{
+	struct json *root = json_parse(text, len, e);
+	const struct json *files = json_get_object(root, "files");
+	const char *id = json_get_string(root, "id");
+	struct manifest *m = NULL;
+
+	if (root == NULL)
+		return NULL;
+	if (json_get_int(root, "version", 0) != VERSION || id == NULL ||
+	    strlen(id) != ID_LENGTH || files == NULL) {
+		err_set(e, ERR_INVALID, "not a manifest of version %d",
+		    VERSION);
+		goto out;
+	}
+	m = manifest_new(id, json_get_bool(root, "spa", false));
+	if (json_each(files, read_file, m) != 0) {
+		err_set(e, ERR_INVALID, "a bad file in the manifest of %s",
+		    id);
+		manifest_free(m);
+		m = NULL;
+	}
+out:
+	json_free(root);
+	return m;
+}
+
+/* ---- keys ---- */
+
+char *
+manifest_key(const char *id)
+{
+	return xasprintf("manifests/%s.json", id);
+}
+
+char *
+manifest_file_key(const char *id, const char *path)
+{
+	return xasprintf("dist/%s/%s", id, path);
+}

@@ -1,0 +1,282 @@
+#include "lib/store.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/bounds.h"
+#include "lib/buf.h"
+#include "lib/conf.h"
+#include "lib/err.h"
+#include "lib/mem.h"
+#include "lib/name.h"
+#include "lib/store_driver.h"
+
+static const struct store_driver *const drivers[] = { &store_fs };
+
+struct store {
+	const struct store_driver *driver;
+	void *state;
+};
+
+struct store_writer {
+	const struct store_driver *driver;
+	void *state;
+};
+
+struct store_reader {
+	const struct store_driver *driver;
+	void *state;
+};
+
+struct store *
+store_open(const struct conf *c, struct err *e)
+{
+	size_t word = strcspn(c->store, " \t");
+	const char *where = c->store + word + strspn(c->store + word, " \t");
+
+	for (size_t i = 0; i < sizeof(drivers) / sizeof(drivers[0]); i++) {
+		struct store *s;
+		void *state;
+
+		if (strlen(drivers[i]->name) != word ||
+		    memcmp(drivers[i]->name, c->store, word) != 0)
+			continue;
+		if ((state = drivers[i]->open(c, where, e)) == NULL)
+			return NULL;
+		s = xcalloc(1, sizeof(*s));
+		s->driver = drivers[i];
+		s->state = state;
+		return s;
+	}
+	err_set(e, ERR_CONFIG, "store: no such driver");
+	return NULL;
+}
+
+void
+store_free(struct store *s)
+{
+	if (s == NULL)
+		return;
+	s->driver->free(s->state);
+	free(s);
+}
+
+static int
+check_key(const char *key, struct err *e)
+{
+	if (!name_is_key(key))
+		return err_set(e, ERR_INVALID, "%.200s: not an object key",
+		    key);
+	return 0;
+}
+
+static int
+check_prefix(const char *prefix, struct err *e)
+{
+	size_t len = strlen(prefix);
+	char *key;
+	int rc;
+
+	if (len == 0)
+		return 0;
+	if (prefix[len - 1] != '/')
+		return err_set(e, ERR_INVALID, "%.200s: not a prefix", prefix);
+	key = xstrndup(prefix, len - 1);
+	rc = check_key(key, e);
+	free(key);
+	return rc;
+}
+
+/* ---- putting ---- */
+
+struct store_writer *
+store_put_open(struct store *s, const char *key, const char *type,
+    struct err *e)
+{
+	struct store_writer *w;
+	void *state;
+
+	if (check_key(key, e) == -1 ||
+	    (state = s->driver->put_open(s->state, key, type, e)) == NULL)
+		return NULL;
+	w = xcalloc(1, sizeof(*w));
+	w->driver = s->driver;
+	w->state = state;
+	return w;
+}
+
+int
+store_put_data(struct store_writer *w, const void *data, size_t len,
+    struct err *e)
+{
+	return w->driver->put_data(w->state, data, len, e);
+}
+
+int
+store_put_commit(struct store_writer *w, enum store_when when, struct err *e)
+{
+	int rc = w->driver->put_commit(w->state, when, e);
+
+	free(w);
+	return rc;
+}
+
+void
+store_put_abort(struct store_writer *w)
+{
+	if (w == NULL)
+		return;
+	w->driver->put_abort(w->state);
+	free(w);
+}
+
+int
+store_sync(struct store *s, struct err *e)
+{
+	return s->driver->sync(s->state, e);
+}
+
+int
+store_put(struct store *s, const char *key, const char *type, const void *data,
+    size_t len, struct err *e)
+{
+	struct store_writer *w = store_put_open(s, key, type, e);
+
+	if (w == NULL)
+		return -1;
+	if (store_put_data(w, data, len, e) == -1) {
+		store_put_abort(w);
+		return -1;
+	}
+	return store_put_commit(w, STORE_NOW, e);
+}
+
+/* ---- getting ---- */
+
+struct store_reader *
+store_get_open(struct store *s, const char *key, int64_t offset,
+    struct store_object *object, struct err *e)
+{
+	struct store_object ignored;
+	struct store_reader *r;
+	void *state;
+
+	if (check_key(key, e) == -1)
+		return NULL;
+	state = s->driver->get_open(s->state, key, offset,
+	    object == NULL ? &ignored : object, e);
+	if (state == NULL)
+		return NULL;
+	r = xcalloc(1, sizeof(*r));
+	r->driver = s->driver;
+	r->state = state;
+	return r;
+}
+
+ssize_t
+store_get_data(struct store_reader *r, void *data, size_t size, struct err *e)
+{
+	return r->driver->get_data(r->state, data, size, e);
+}
+
+void
+store_get_close(struct store_reader *r)
+{
+	if (r == NULL)
+		return;
+	r->driver->get_close(r->state);
+	free(r);
+}
+
+int
+store_get(struct store *s, const char *key, size_t max, struct buf *out,
+    struct err *e)
+{
+	struct store_object object;
+	struct store_reader *r;
+	ssize_t n = -1;
+
+	if ((r = store_get_open(s, key, 0, &object, e)) == NULL)
+		return -1;
+	if (object.size < 0 || (uint64_t)object.size > max)
+		err_set(e, ERR_TOOBIG, "%s: over %zu bytes", key, max);
+	else
+		n = store_get_data(r, buf_space(out, (size_t)object.size),
+		    (size_t)object.size, e);
+	if (n >= 0)
+		buf_grow(out, (size_t)n);
+	store_get_close(r);
+	return n >= 0 ? 0 : -1;
+}
+
+int
+store_head(struct store *s, const char *key, struct store_object *object,
+    struct err *e)
+{
+	struct store_object ignored;
+
+	if (check_key(key, e) == -1)
+		return -1;
+	return s->driver->head(s->state, key,
+	    object == NULL ? &ignored : object, e);
+}
+
+/* ---- the rest ---- */
+
+int
+store_delete(struct store *s, const char *key, struct err *e)
+{
+	if (check_key(key, e) == -1)
+		return -1;
+	return s->driver->delete(s->state, key, e);
+}
+
+int
+store_delete_all(struct store *s, const char *prefix, struct err *e)
+{
+	if (prefix[0] == '\0')
+		return err_set(e, ERR_INVALID, "a prefix is needed");
+	if (check_prefix(prefix, e) == -1)
+		return -1;
+	return s->driver->delete_all(s->state, prefix, e);
+}
+
+int
+store_list(struct store *s, const char *prefix,
+    int (*fn)(void *, const char *, const struct store_object *), void *arg,
+    struct err *e)
+{
+	if (check_prefix(prefix, e) == -1)
+		return -1;
+	return s->driver->list(s->state, prefix, fn, arg, e);
+}
+
+int
+store_check(struct store *s, struct err *e)
+{
+	static const char words[] = "davit writes, reads and deletes this\n";
+	struct buf back = BUF_INIT;
+	char id[ID_LENGTH + 1], *key;
+	int rc = -1;
+
+	name_new_id(id);
+	key = xasprintf("probe/%s", id);
+	if (store_put(s, key, "text/plain", words, sizeof(words) - 1, e) ==
+		0 &&
+	    store_get(s, key, sizeof(words), &back, e) == 0 &&
+	    store_delete(s, key, e) == 0) {
+		if (strcmp(buf_str(&back), words) == 0)
+			rc = 0;
+		else
+			err_set(e, ERR_STORE, "it gives back other bytes");
+	}
+	buf_clear(&back);
+	free(key);
+	return rc;
+}
+
+int
+store_sweep(struct store *s, int64_t age_ms, struct err *e)
+{
+	return s->driver->sweep(s->state, age_ms, e);
+}

@@ -1,0 +1,36 @@
+/*
+ * What a store driver implements; the contracts are those of lib/store.h.
+ * Keys have been checked when a driver sees them.
+ */
+#ifndef DAVIT_LIB_STORE_DRIVER_H
+#define DAVIT_LIB_STORE_DRIVER_H
+
+#include "lib/store.h"
+
+struct store_driver {
+	const char *name;	/* first word of conf's "store" */
+	void *(*open)(const struct conf *, const char *where, struct err *);
+	void (*free)(void *);
+	void *(*put_open)(void *, const char *key, const char *type,
+	    struct err *);
+	int (*put_data)(void *writer, const void *, size_t, struct err *);
+	int (*put_commit)(void *writer, enum store_when, struct err *);
+	void (*put_abort)(void *writer);
+	int (*sync)(void *, struct err *);
+	void *(*get_open)(void *, const char *key, int64_t offset,
+	    struct store_object *, struct err *);
+	ssize_t (*get_data)(void *reader, void *, size_t, struct err *);
+	void (*get_close)(void *reader);
+	int (*head)(void *, const char *key, struct store_object *,
+	    struct err *);
+	int (*delete)(void *, const char *key, struct err *);
+	int (*delete_all)(void *, const char *prefix, struct err *);
+	int (*list)(void *, const char *prefix,
+	    int (*fn)(void *, const char *, const struct store_object *),
+	    void *arg, struct err *);
+	int (*sweep)(void *, int64_t age_ms, struct err *);
+};
+
+extern const struct store_driver store_fs;
+
+#endif

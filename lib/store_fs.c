@@ -1,0 +1,548 @@
+/*
+ * Objects in a directory.
+ *
+ *	{root}/tmp/{random}	objects being written
+ *	{root}/{key}		objects
+ *
+ * An object is written to tmp/, synced and renamed, so that it is there whole
+ * or not at all.  Batched puts wait in tmp/ for one syncfs(2), which costs a
+ * thirtieth of one fsync(2) an object.  All paths are opened beneath the
+ * root's descriptor with openat2(2), which no key and no link can leave.
+ */
+#include "lib/store_driver.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/openat2.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "lib/buf.h"
+#include "lib/err.h"
+#include "lib/fdio.h"
+#include "lib/mem.h"
+#include "lib/name.h"
+
+#define TMP "tmp"
+
+/* The web server's user (submit, site) and the worker's share a store through
+ * the group of its root; nobody else gets past the root's mode. */
+#define ROOT_MODE 02770
+#define DIR_MODE 0775
+#define FILE_MODE 0664
+
+/* A put that waits for sync. */
+struct pending {
+	char *tmp, *key;
+};
+
+struct fs {
+	int root;
+	struct pending *pending;
+	size_t npending;
+};
+
+struct writer {
+	struct fs *fs;
+	char *tmp, *key;
+	int fd;
+};
+
+struct reader {
+	int fd;
+	int64_t left;
+	char *key;
+};
+
+static int
+store_errno(struct err *e, const char *what, const char *key)
+{
+	int sys = errno;
+
+	err_errno(e, "%s %.200s", what, key);
+	return err_recode(e, sys == ENOENT ? ERR_NOTFOUND : ERR_STORE);
+}
+
+/* open(2) of a key beneath the root. */
+static int
+open_beneath(const struct fs *fs, const char *key, int flags)
+{
+	struct open_how how = {
+		.flags = (uint64_t)flags | O_CLOEXEC,
+		.mode = flags & O_CREAT ? FILE_MODE : 0,
+		.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS,
+	};
+
+	return (int)syscall(SYS_openat2, fs->root, key, &how, sizeof(how));
+}
+
+/* The directory of a key, made where missing, and the key's last segment. */
+static int
+open_parent(const struct fs *fs, const char *key, bool make, const char **base)
+{
+	const char *slash = strrchr(key, '/');
+	char *dir;
+	int fd;
+
+	*base = slash == NULL ? key : slash + 1;
+	if (slash == NULL)
+		return open_beneath(fs, ".", O_PATH | O_DIRECTORY);
+	dir = xstrndup(key, (size_t)(slash - key));
+	fd = open_beneath(fs, dir, O_PATH | O_DIRECTORY);
+	if (fd == -1 && errno == ENOENT && make) {
+		const char *name;
+		int parent = open_parent(fs, dir, true, &name);
+
+		if (parent != -1 &&
+		    (mkdirat(parent, name, DIR_MODE) == 0 || errno == EEXIST))
+			fd = open_beneath(fs, dir, O_PATH | O_DIRECTORY);
+		fdio_close(&parent);
+	}
+	free(dir);
+	return fd;
+}
+
+static void *
+fs_open(const struct conf *c, const char *where, struct err *e)
+{
+	struct fs *fs = xcalloc(1, sizeof(*fs));
+
+	if (mkdir(where, ROOT_MODE) == -1 && errno != EEXIST) {
+		store_errno(e, "make", where);
+		goto bad;
+	}
+	fs->root = open(where, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fs->root == -1) {
+		store_errno(e, "open", where);
+		goto bad;
+	}
+	/* a reader without the right to write is served as well */
+	if (mkdirat(fs->root, TMP, DIR_MODE) == -1 && errno != EEXIST &&
+	    errno != EACCES && errno != EROFS) {
+		store_errno(e, "make " TMP " in", where);
+		close(fs->root);
+		goto bad;
+	}
+	return fs;
+bad:
+	err_recode(e, ERR_STORE);
+	free(fs);
+	return NULL;
+}
+
+static void
+forget_pending(struct fs *fs)
+{
+	for (size_t i = 0; i < fs->npending; i++) {
+		if (fs->pending[i].tmp != NULL)
+			unlinkat(fs->root, fs->pending[i].tmp, 0);
+		free(fs->pending[i].tmp);
+		free(fs->pending[i].key);
+	}
+	free(fs->pending);
+	fs->pending = NULL;
+	fs->npending = 0;
+}
+
+static void
+fs_free(void *state)
+{
+	struct fs *fs = state;
+
+	forget_pending(fs);
+	close(fs->root);
+	free(fs);
+}
+
+/* ---- putting ---- */
+
+static void *
+fs_put_open(void *state, const char *key, const char *type, struct err *e)
+{
+	struct writer *w = xcalloc(1, sizeof(*w));
+	char id[ID_LENGTH + 1];
+
+	name_new_id(id);
+	w->fs = state;
+	w->key = xstrdup(key);
+	w->tmp = xasprintf(TMP "/%s", id);
+	w->fd = open_beneath(w->fs, w->tmp, O_WRONLY | O_CREAT | O_EXCL);
+	if (w->fd != -1)
+		return w;
+	store_errno(e, "create a file for", key);
+	err_recode(e, ERR_STORE);
+	free(w->key);
+	free(w->tmp);
+	free(w);
+	return NULL;
+}
+
+static int
+fs_put_data(void *writer, const void *data, size_t len, struct err *e)
+{
+	struct writer *w = writer;
+
+	if (fdio_write(w->fd, data, len, e) == 0)
+		return 0;
+	err_within(e, "store %.200s", w->key);
+	return err_recode(e, ERR_STORE);
+}
+
+static void
+fs_put_abort(void *writer)
+{
+	struct writer *w = writer;
+
+	fdio_close(&w->fd);
+	if (w->tmp != NULL)
+		unlinkat(w->fs->root, w->tmp, 0);
+	free(w->tmp);
+	free(w->key);
+	free(w);
+}
+
+/* Make it visible; the directory entry is durable with its parent's sync. */
+static int
+move_in(const struct fs *fs, const char *tmp, const char *key, bool sync,
+    struct err *e)
+{
+	const char *base;
+	int dir, rc = -1, synced = -1;
+
+	if ((dir = open_parent(fs, key, true, &base)) == -1 ||
+	    renameat(fs->root, tmp, dir, base) == -1) {
+		store_errno(e, "store", key);
+		err_recode(e, ERR_STORE);
+		goto out;
+	}
+	if (sync) {
+		/* O_PATH descriptors can't be synced */
+		synced = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		if (synced == -1 || fsync(synced) == -1) {
+			store_errno(e, "sync", key);
+			goto out;
+		}
+	}
+	rc = 0;
+out:
+	fdio_close(&synced);
+	fdio_close(&dir);
+	return rc;
+}
+
+static int
+fs_put_commit(void *writer, enum store_when when, struct err *e)
+{
+	struct writer *w = writer;
+	struct fs *fs = w->fs;
+	int rc = 0;
+
+	if (when == STORE_BATCHED) {
+		fs->pending = xreallocarray(fs->pending, fs->npending + 1,
+		    sizeof(*fs->pending));
+		fs->pending[fs->npending++] =
+		    (struct pending){ w->tmp, w->key };
+		w->tmp = w->key = NULL;
+	} else if (fsync(w->fd) == -1) {
+		rc = store_errno(e, "sync", w->key);
+	} else if ((rc = move_in(fs, w->tmp, w->key, true, e)) == 0) {
+		free(w->tmp);
+		w->tmp = NULL;
+	}
+	fs_put_abort(w);
+	return rc;
+}
+
+static int
+fs_sync(void *state, struct err *e)
+{
+	struct fs *fs = state;
+	int rc = 0;
+
+	if (fs->npending == 0)
+		return 0;
+	/* contents, then names */
+	if (syncfs(fs->root) == -1)
+		rc = store_errno(e, "sync", "the store");
+	for (size_t i = 0; rc == 0 && i < fs->npending; i++) {
+		struct pending *p = &fs->pending[i];
+
+		rc = move_in(fs, p->tmp, p->key, false, e);
+		if (rc == 0) {
+			free(p->tmp);
+			p->tmp = NULL;
+		}
+	}
+	forget_pending(fs);
+	if (rc == 0 && syncfs(fs->root) == -1)
+		rc = store_errno(e, "sync", "the store");
+	return rc;
+}
+
+/* ---- getting ---- */
+
+static int
+stat_object(int fd, const char *key, struct store_object *o, struct err *e)
+{
+	struct stat st;
+
+	if (fstat(fd, &st) == -1)
+		return store_errno(e, "stat", key);
+	if (!S_ISREG(st.st_mode))
+		return err_set(e, ERR_NOTFOUND, "%.200s: no object", key);
+	o->size = st.st_size;
+	o->modified_ms = (int64_t)st.st_mtim.tv_sec * 1000 +
+	    st.st_mtim.tv_nsec / 1000000;
+	return 0;
+}
+
+static void *
+fs_get_open(void *state, const char *key, int64_t offset,
+    struct store_object *o, struct err *e)
+{
+	struct reader *r;
+	int fd = open_beneath(state, key, O_RDONLY | O_NONBLOCK);
+
+	if (fd == -1) {
+		store_errno(e, "open", key);
+		if (errno == ENOTDIR || errno == ELOOP)
+			err_recode(e, ERR_NOTFOUND);
+		return NULL;
+	}
+	if (stat_object(fd, key, o, e) == -1)
+		goto bad;
+	if (offset > o->size)
+		offset = o->size;
+	if (offset > 0 && lseek(fd, offset, SEEK_SET) == -1) {
+		store_errno(e, "seek in", key);
+		goto bad;
+	}
+	r = xcalloc(1, sizeof(*r));
+	r->fd = fd;
+	r->left = o->size - offset;
+	r->key = xstrdup(key);
+	return r;
+bad:
+	close(fd);
+	return NULL;
+}
+
+static ssize_t
+fs_get_data(void *reader, void *data, size_t size, struct err *e)
+{
+	struct reader *r = reader;
+	ssize_t n;
+
+	if ((int64_t)size > r->left)
+		size = (size_t)r->left;
+	if ((n = fdio_read(r->fd, data, size, e)) == -1)
+		return err_recode(e, ERR_STORE);
+	if ((size_t)n < size)
+		return err_set(e, ERR_STORE, "%.200s: it ends too early",
+		    r->key);
+	r->left -= n;
+	return n;
+}
+
+static void
+fs_get_close(void *reader)
+{
+	struct reader *r = reader;
+
+	close(r->fd);
+	free(r->key);
+	free(r);
+}
+
+static int
+fs_head(void *state, const char *key, struct store_object *o, struct err *e)
+{
+	int rc, fd = open_beneath(state, key, O_PATH);
+
+	if (fd == -1) {
+		store_errno(e, "stat", key);
+		if (errno == ENOTDIR || errno == ELOOP)
+			err_recode(e, ERR_NOTFOUND);
+		return -1;
+	}
+	rc = stat_object(fd, key, o, e);
+	close(fd);
+	return rc;
+}
+
+/* ---- the rest ---- */
+
+/* Remove a directory, and its parents, where they are empty now. */
+static void
+prune(const struct fs *fs, const char *key)
+{
+	char *dir = xstrdup(key), *slash;
+
+	while ((slash = strrchr(dir, '/')) != NULL && strchr(dir, '/') != slash)
+	{
+		*slash = '\0';
+		if (unlinkat(fs->root, dir, AT_REMOVEDIR) == -1)
+			break;
+	}
+	free(dir);
+}
+
+static int
+fs_delete(void *state, const char *key, struct err *e)
+{
+	struct fs *fs = state;
+	const char *base;
+	int rc = 0, dir = open_parent(fs, key, false, &base);
+
+	if (dir == -1 && (errno == ENOENT || errno == ENOTDIR))
+		return 0;
+	if (dir == -1 || (unlinkat(dir, base, 0) == -1 && errno != ENOENT))
+		rc = store_errno(e, "delete", key);
+	else
+		prune(fs, key);
+	fdio_close(&dir);
+	return rc;
+}
+
+static int
+fs_delete_all(void *state, const char *prefix, struct err *e)
+{
+	struct fs *fs = state;
+	char *dir = xstrndup(prefix, strlen(prefix) - 1), *path;
+	int rc, fd = open_beneath(fs, dir, O_PATH | O_DIRECTORY);
+
+	free(dir);
+	if (fd == -1)
+		return errno == ENOENT || errno == ENOTDIR
+		    ? 0
+		    : store_errno(e, "delete", prefix);
+	path = xasprintf("/proc/self/fd/%d/%.*s", fs->root,
+	    (int)strlen(prefix) - 1, prefix);
+	if ((rc = fdio_remove_tree(path, e)) == -1)
+		err_recode(e, ERR_STORE);
+	free(path);
+	close(fd);
+	return rc;
+}
+
+struct listing {
+	struct fs *fs;
+	int (*fn)(void *, const char *, const struct store_object *);
+	void *arg;
+	struct buf key;
+};
+
+static int list_directory(struct listing *, int fd, struct err *);
+
+static int
+list_entry(struct listing *l, int dirfd, const char *name, struct err *e)
+{
+	struct store_object o;
+	size_t len = l->key.len;
+	int rc = 0, fd;
+
+	if (name[0] == '.' && (name[1] == '\0' || strcmp(name, "..") == 0))
+		return 0;
+	if (len == 0 && strcmp(name, TMP) == 0)
+		return 0;
+	fd = openat(dirfd, name,
+	    O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	if (fd == -1)
+		return 0; /* deleted meanwhile, or nothing of ours */
+	buf_adds(&l->key, name);
+	if (stat_object(fd, name, &o, NULL) == 0) {
+		rc = l->fn(l->arg, buf_str(&l->key), &o);
+		close(fd);
+	} else {
+		buf_addc(&l->key, '/');
+		rc = list_directory(l, fd, e);
+	}
+	l->key.len = len;
+	return rc;
+}
+
+/* fd is closed. */
+static int
+list_directory(struct listing *l, int fd, struct err *e)
+{
+	struct dirent *d;
+	DIR *dir;
+	int rc = 0;
+
+	if ((dir = fdopendir(fd)) == NULL) {
+		close(fd);
+		return 0;
+	}
+	while (rc == 0 && (d = readdir(dir)) != NULL)
+		rc = list_entry(l, fd, d->d_name, e);
+	closedir(dir);
+	return rc;
+}
+
+static int
+fs_list(void *state, const char *prefix,
+    int (*fn)(void *, const char *, const struct store_object *), void *arg,
+    struct err *e)
+{
+	struct listing l = { .fs = state, .fn = fn, .arg = arg };
+	int rc, fd;
+
+	fd = open_beneath(state, prefix[0] == '\0' ? "." : prefix,
+	    O_RDONLY | O_DIRECTORY);
+	if (fd == -1)
+		return errno == ENOENT || errno == ENOTDIR
+		    ? 0
+		    : store_errno(e, "list", prefix);
+	buf_adds(&l.key, prefix);
+	rc = list_directory(&l, fd, e);
+	buf_clear(&l.key);
+	return rc;
+}
+
+static int
+fs_sweep(void *state, int64_t age_ms, struct err *e)
+{
+	struct fs *fs = state;
+	struct dirent *d;
+	DIR *dir;
+	int fd = open_beneath(fs, TMP, O_RDONLY | O_DIRECTORY);
+
+	if (fd == -1 || (dir = fdopendir(fd)) == NULL) {
+		fdio_close(&fd);
+		return store_errno(e, "open", TMP);
+	}
+	while ((d = readdir(dir)) != NULL) {
+		struct stat st;
+
+		if (fstatat(fd, d->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+		    S_ISREG(st.st_mode) &&
+		    name_now_ms() - (int64_t)st.st_mtim.tv_sec * 1000 > age_ms)
+			unlinkat(fd, d->d_name, 0);
+	}
+	closedir(dir);
+	return 0;
+}
+
+const struct store_driver store_fs = {
+	.name = "dir",
+	.open = fs_open,
+	.free = fs_free,
+	.put_open = fs_put_open,
+	.put_data = fs_put_data,
+	.put_commit = fs_put_commit,
+	.put_abort = fs_put_abort,
+	.sync = fs_sync,
+	.get_open = fs_get_open,
+	.get_data = fs_get_data,
+	.get_close = fs_get_close,
+	.head = fs_head,
+	.delete = fs_delete,
+	.delete_all = fs_delete_all,
+	.list = fs_list,
+	.sweep = fs_sweep,
+};
