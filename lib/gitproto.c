@@ -645,9 +645,3 @@ gitproto_hello(const char *path, const char *host, uint16_t port,
 	buf_add(out, ask, sizeof(ask));
 	free(who);
 }
-
-void
-gitproto_bye(struct buf *out)
-{
-	buf_adds(out, "0000");
-}

@@ -62,9 +62,8 @@ int gitproto_version(const struct gitproto *);
 const char *gitproto_want(const struct gitproto *);
 const char *gitproto_ref(const struct gitproto *);
 
-/* git://: the line that opens a connection, and the one that ends it. */
+/* The line that opens a connection of git://. */
 void gitproto_hello(const char *path, const char *host, uint16_t port,
     struct buf *);
-void gitproto_bye(struct buf *);
 
 #endif

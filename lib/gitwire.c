@@ -165,30 +165,35 @@ redirect_target(const struct wire *w, const char *location)
 	return xasprintf("%.*s%s", (int)origin, w->url.text, location);
 }
 
+/* https leads only to https, http to either. */
+static bool
+may_lead_to(const char *from, const char *to)
+{
+	return strcmp(to, "https") == 0 ||
+	    (strcmp(from, "http") == 0 && strcmp(to, "http") == 0);
+}
+
 /* Take the redirected base, as git does: what stands before /info/refs. */
 static int
 follow(struct wire *w, const char *location, struct err *e)
 {
 	char *target = redirect_target(w, location == NULL ? "" : location);
 	size_t len = strlen(target), tail = strlen(info_refs);
-	bool was_tls = strcmp(w->url.scheme, "https") == 0;
-	char from[256];
+	struct name_url from = w->url;
 	int rc = -1;
 
-	snprintf(from, sizeof(from), "%s", w->url.host);
 	if (len <= tail || strcmp(target + len - tail, info_refs) != 0) {
 		err_set(e, ERR_REPO_NOTFOUND,
-		    "%s redirects to a page that is no repository", from);
+		    "%s redirects to a page that is no repository", from.host);
 	} else if (name_url(&w->url, target, len - tail, e) == -1) {
-		err_within(e, "%s redirects to a bad address", from);
+		err_within(e, "%s redirects", from.host);
 		err_recode(e, ERR_FETCH_FAILED);
-	} else if (strcmp(w->url.scheme, was_tls ? "https" : "git") == 0 ||
-	    (!was_tls && strcmp(w->url.scheme, "git") != 0)) {
-		rc = strcmp(w->url.scheme, "git") == 0 ? -1 : 0;
+	} else if (!may_lead_to(from.scheme, w->url.scheme)) {
+		err_set(e, ERR_FETCH_FAILED, "%s redirects from %s to %s",
+		    from.host, from.scheme, w->url.scheme);
+	} else {
+		rc = 0;
 	}
-	if (rc == -1 && e != NULL && e->code == ERR_NONE)
-		err_set(e, ERR_FETCH_FAILED,
-		    "%s redirects to a less safe protocol", from);
 	free(target);
 	return rc;
 }

@@ -42,6 +42,7 @@ struct transfer {
 	struct http_answer *answer;
 	struct err sink_error;
 	bool sink_failed, too_big;
+	bool head_whole;	/* libcurl itself takes a cut head for one */
 	int64_t got;
 	size_t header_bytes;
 };
@@ -140,6 +141,10 @@ take_header(char *line, size_t size, size_t count, void *arg)
 		t->too_big = true;
 		return 0;
 	}
+	if (len >= 5 && memcmp(line, "HTTP/", 5) == 0)
+		t->head_whole = false;
+	if (len <= 2 && line[0] != '\0' && strchr("\r\n", line[0]) != NULL)
+		t->head_whole = true;
 	keep_header(line, len, "Content-Type", &t->answer->content_type);
 	keep_header(line, len, "Location", &t->answer->location);
 	return len;
@@ -304,7 +309,10 @@ http_perform(struct http *h, const struct http_request *r,
 	free(url);
 	if (a->content_type == NULL)
 		a->content_type = xstrdup("");
-	return code == CURLE_OK ? 0 : explain(&t, code, words, e);
+	if (code != CURLE_OK)
+		return explain(&t, code, words, e);
+	return t.head_whole ? 0
+			    : err_set(e, ERR_REMOTE, "the answer was cut off");
 }
 
 void

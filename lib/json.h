@@ -15,7 +15,8 @@ struct buf;
 struct json;	/* a value; json_object of json-c behind it */
 
 /* Parse text whole: nothing may follow, depth is at most JSON_MAX_DEPTH,
- * strings are valid UTF-8.  NULL with ERR_INVALID.  json_free() it. */
+ * strings are valid UTF-8.  (json-c also takes strings in single quotes.)
+ * NULL with ERR_INVALID.  json_free() it. */
 struct json *json_parse(const char *text, size_t len, struct err *);
 
 /* New values.  json_free() frees a value and all below it; values given to

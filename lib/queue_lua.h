@@ -1,0 +1,226 @@
+/*
+ * The scripts of lib/queue.c, which alone includes this.  Redis runs each one
+ * whole and alone, so what a script has checked stays true to its end.
+ *
+ * Rules they keep: a write that Redis refuses when it is out of memory comes
+ * before any that it allows, so a refused script has changed nothing.  Each
+ * can be run twice, since an answer may be lost on its way.  They answer with
+ * "ok", "missing" (no such record), a state ("the record is in it, so no"),
+ * or with what their comment says.
+ */
+#ifndef DAVIT_LIB_QUEUE_LUA_H
+#define DAVIT_LIB_QUEUE_LUA_H
+
+/* Goes before every script. */
+#define LUA_COMMON \
+	"local call = redis.call\n" \
+	"local final = {deployed = true, failed = true, canceled = true}\n" \
+	"local stages = {'fetch', 'queue', 'prepare', 'install', 'build',\n" \
+	"    'publish'}\n" \
+	"local function record(id) return 'davit:deployment:' .. id end\n" \
+	"local function taken(worker) return 'davit:taken:' .. worker end\n" \
+	"local function get(id, field)\n" \
+	"  return call('HGET', record(id), field)\n" \
+	"end\n" \
+	"local function set_argv(id, from)\n" \
+	"  for i = from, #ARGV, 2 do\n" \
+	"    call('HSET', record(id), ARGV[i], ARGV[i + 1])\n" \
+	"  end\n" \
+	"end\n" \
+	"local function count(list, id)\n" \
+	"  return #call('LPOS', list, id, 'COUNT', 0)\n" \
+	"end\n" \
+	/* nil where the attempt may change the record, else the answer */ \
+	"local function lost(id, attempt)\n" \
+	"  local state = get(id, 'state')\n" \
+	"  if not state then return 'missing' end\n" \
+	"  if final[state] then return state end\n" \
+	"  if get(id, 'attempt') ~= attempt then return 'another attempt' end\n" \
+	"end\n" \
+	"local function settle(id, state, now)\n" \
+	"  for _, stage in ipairs(stages) do\n" \
+	"    if get(id, stage .. '.started') and\n" \
+	"        not get(id, stage .. '.ended') then\n" \
+	"      call('HSET', record(id), stage .. '.ended', now)\n" \
+	"      if state ~= 'deployed' then\n" \
+	"        call('HSET', record(id), stage .. '.failed', 1)\n" \
+	"      end\n" \
+	"    end\n" \
+	"  end\n" \
+	"  call('HSET', record(id), 'state', state, 'updated', now)\n" \
+	"  call('SADD', 'davit:settling', id)\n" \
+	"  call('HDEL', record(id), 'env')\n" \
+	"  call('DEL', 'davit:cancel:' .. id)\n" \
+	"end\n" \
+	/* back to where it is taken next, as if it had never been taken */ \
+	"local function requeue(id, now)\n" \
+	"  call('HSET', record(id), 'state', 'queued', 'updated', now,\n" \
+	"      'queue.started', now)\n" \
+	"  call('RPUSH', 'build-queue', id)\n" \
+	"  call('HDEL', record(id), 'queue.ended', 'plan')\n" \
+	"  for i = 3, #stages do\n" \
+	"    call('HDEL', record(id), stages[i] .. '.started',\n" \
+	"        stages[i] .. '.ended', stages[i] .. '.failed')\n" \
+	"  end\n" \
+	"end\n" \
+	/* out of a worker's list: next is '1' where its build has died */ \
+	"local function give_back(worker, id, next, now, max, code, why)\n" \
+	"  local state = get(id, 'state')\n" \
+	"  if state and not final[state] then\n" \
+	"    local attempt = tonumber(get(id, 'attempt')) or 1\n" \
+	"    if next ~= '1' then\n" \
+	"      requeue(id, now)\n" \
+	"    elseif attempt < tonumber(max) then\n" \
+	"      call('HSET', record(id), 'attempt', attempt + 1)\n" \
+	"      requeue(id, now)\n" \
+	"    else\n" \
+	"      call('HSET', record(id), 'error', code, 'message', why)\n" \
+	"      settle(id, 'failed', now)\n" \
+	"    end\n" \
+	"  end\n" \
+	"  call('LREM', taken(worker), 0, id)\n" \
+	"end\n"
+
+/* id now field value … */
+#define LUA_SUBMIT \
+	"local id, now = ARGV[1], ARGV[2]\n" \
+	"if call('EXISTS', record(id)) == 1 then return get(id, 'state') end\n" \
+	"set_argv(id, 3)\n" \
+	"call('HSET', record(id), 'state', 'queued', 'updated', now,\n" \
+	"    'queue.started', now)\n" \
+	"call('ZADD', 'davit:deployments', get(id, 'created'), id)\n" \
+	"call('LPUSH', 'build-queue', id)\n" \
+	"return 'ok'\n"
+
+/* before limit: hashes, newest first */
+#define LUA_LIST \
+	"local all = {}\n" \
+	"for _, id in ipairs(call('ZREVRANGEBYSCORE', 'davit:deployments',\n" \
+	"    ARGV[1], '-inf', 'LIMIT', 0, ARGV[2])) do\n" \
+	"  local fields = call('HGETALL', record(id))\n" \
+	"  if #fields > 0 then table.insert(all, fields) end\n" \
+	"end\n" \
+	"return all\n"
+
+/* id: its place from the end where ids are taken, 0 where it is not in */
+#define LUA_POSITION \
+	"local at = call('LPOS', 'build-queue', ARGV[1], 'RANK', -1)\n" \
+	"return at and call('LLEN', 'build-queue') - at or 0\n"
+
+/* worker ms */
+#define LUA_LEASE \
+	"call('SET', 'davit:lease:' .. ARGV[1], '1', 'PX', ARGV[2])\n" \
+	"call('SADD', 'davit:workers', ARGV[1])\n" \
+	"return 'ok'\n"
+
+/* worker id now: the hash, or "missing", "held" or a final state.  One that
+ * another worker holds, or this one twice, was queued twice.  A state other
+ * than queued in nobody's hand is one that Redis has brought back. */
+#define LUA_CLAIM \
+	"local worker, id, now = ARGV[1], ARGV[2], ARGV[3]\n" \
+	"local mine, state = count(taken(worker), id), get(id, 'state')\n" \
+	"local holder = get(id, 'worker')\n" \
+	"local why = nil\n" \
+	"if not state then why = 'missing'\n" \
+	"elseif final[state] then why = state\n" \
+	"elseif mine ~= 1 then why = 'held'\n" \
+	"elseif holder and holder ~= worker and\n" \
+	"    count(taken(holder), id) > 0 then why = 'held'\n" \
+	"end\n" \
+	"if why then\n" \
+	"  if mine > 0 then call('LREM', taken(worker), 1, id) end\n" \
+	"  return why\n" \
+	"end\n" \
+	"call('HSET', record(id), 'worker', worker, 'state', 'queued',\n" \
+	"    'updated', now, 'log_bytes', 0)\n" \
+	"call('DEL', 'davit:log:' .. id)\n" \
+	"return call('HGETALL', record(id))\n"
+
+/* id attempt now state field value … */
+#define LUA_CHANGE \
+	"local id, now, state = ARGV[1], ARGV[3], ARGV[4]\n" \
+	"local no = lost(id, ARGV[2])\n" \
+	"if no then return no end\n" \
+	"if get(id, 'state') == 'queued' and state == 'building' then\n" \
+	"  call('HSET', record(id), 'queue.ended', now)\n" \
+	"end\n" \
+	"call('HSET', record(id), 'state', state, 'updated', now)\n" \
+	"set_argv(id, 5)\n" \
+	"return 'ok'\n"
+
+/* worker id attempt now state field value … */
+#define LUA_FINISH \
+	"local worker, id, now, state = ARGV[1], ARGV[2], ARGV[4], ARGV[5]\n" \
+	"local no = lost(id, ARGV[3])\n" \
+	"if not no then\n" \
+	"  set_argv(id, 6)\n" \
+	"  settle(id, state, now)\n" \
+	"elseif no ~= state then\n" \
+	"  return no\n" \
+	"end\n" \
+	"call('LREM', taken(worker), 0, id)\n" \
+	"return 'ok'\n"
+
+/* worker id next now max code why; "held" where it is not in the list */
+#define LUA_RETURN \
+	"if count(taken(ARGV[1]), ARGV[2]) == 0 then return 'held' end\n" \
+	"give_back(unpack(ARGV))\n" \
+	"return 'ok'\n"
+
+/* worker own now max code why: how many ids.  A worker without a lease and
+ * with an empty list is forgotten. */
+#define LUA_RECLAIM \
+	"local ids = 0\n" \
+	"for _, worker in ipairs(call('SMEMBERS', 'davit:workers')) do\n" \
+	"  local dead = call('EXISTS', 'davit:lease:' .. worker) == 0\n" \
+	"  if worker == ARGV[1] then dead = ARGV[2] == '1' end\n" \
+	"  if dead then\n" \
+	"    for _, id in ipairs(call('LRANGE', taken(worker), 0, -1)) do\n" \
+	"      give_back(worker, id, '1', ARGV[3], ARGV[4], ARGV[5], ARGV[6])\n" \
+	"      ids = ids + 1\n" \
+	"    end\n" \
+	"    if worker ~= ARGV[1] then\n" \
+	"      call('SREM', 'davit:workers', worker)\n" \
+	"    end\n" \
+	"  end\n" \
+	"end\n" \
+	"return ids\n"
+
+/* id attempt offset bytes.  Where there is more than offset, a part of the
+ * bytes came before; where there is less, Redis has lost some. */
+#define LUA_LOG_APPEND \
+	"local id, bytes, key = ARGV[1], ARGV[4], 'davit:log:' .. ARGV[1]\n" \
+	"local no = lost(id, ARGV[2])\n" \
+	"if no then return no end\n" \
+	"local seen = call('STRLEN', key) - tonumber(ARGV[3])\n" \
+	"if seen > 0 then bytes = string.sub(bytes, seen + 1) end\n" \
+	"call('HSET', record(id), 'log_bytes', call('APPEND', key, bytes))\n" \
+	"return 'ok'\n"
+
+/* id first last: how many bytes there are, and those */
+#define LUA_LOG_READ \
+	"local key = 'davit:log:' .. ARGV[1]\n" \
+	"return {call('STRLEN', key), call('GETRANGE', key, ARGV[2], ARGV[3])}\n"
+
+/* id */
+#define LUA_SETTLE_DONE \
+	"call('SREM', 'davit:settling', ARGV[1])\n" \
+	"call('DEL', 'davit:log:' .. ARGV[1])\n" \
+	"return 'ok'\n"
+
+/* id now ms code why: "canceled" at once, "marked" for its worker */
+#define LUA_CANCEL \
+	"local id, now = ARGV[1], ARGV[2]\n" \
+	"local state = get(id, 'state')\n" \
+	"if not state then return 'missing' end\n" \
+	"if final[state] then return state end\n" \
+	"if count('build-queue', id) > 0 then\n" \
+	"  call('HSET', record(id), 'error', ARGV[4], 'message', ARGV[5])\n" \
+	"  settle(id, 'canceled', now)\n" \
+	"  call('LREM', 'build-queue', 0, id)\n" \
+	"  return 'ok'\n" \
+	"end\n" \
+	"call('SET', 'davit:cancel:' .. id, '1', 'PX', ARGV[3])\n" \
+	"return 'marked'\n"
+
+#endif
