@@ -1,0 +1,8 @@
+import { defineConfig } from "vite";
+
+export default defineConfig({
+  define: {
+    // Tells one deployment from the next.
+    __BUILT_AT__: JSON.stringify(new Date().toISOString()),
+  },
+});
