@@ -57,6 +57,14 @@ static const struct key keys[] = {
 	STRING(redis, "unix:/run/redis/redis.sock"),
 	STRING(redis_password, NULL),
 	STRING(store, "dir " DAVIT_STATE_PATH "/store"),
+	STRING(store_keys, NULL),
+	STRING(store_ca, ""),
+	STRING(s3_region, "us-east-1"),
+	STRING(s3_style, "path"),
+	STRING(s3_token, NULL),
+	SIZE(s3_part, "8M", 5 * MiB, 512 * MiB), /* S3's least is 5 MiB */
+	NUMBER(s3_connections, "16", 1, 256),
+	NUMBER(s3_timeout, "30", 1, 600),
 	STRING(docker, "unix:/run/docker.sock"),
 
 	NUMBER(fetch_time, "60", 1, 3600),
@@ -199,8 +207,13 @@ check_values(const struct conf *c, struct err *e)
 	if (!is_endpoint(c->docker, "tcp://"))
 		return err_set(e, ERR_CONFIG,
 		    "docker: 'unix:/PATH' or 'tcp://HOST:PORT' is needed");
-	if (strncmp(c->store, "dir /", 5) != 0)
-		return err_set(e, ERR_CONFIG, "store: 'dir /PATH' is needed");
+	if (strcmp(c->s3_style, "path") != 0 &&
+	    strcmp(c->s3_style, "virtual") != 0)
+		return err_set(e, ERR_CONFIG,
+		    "s3_style: 'path' or 'virtual' is needed");
+	if (!is_word(c->s3_region))
+		return err_set(e, ERR_CONFIG,
+		    "s3_region: a region's name is needed");
 	if (c->scratch[0] != '/')
 		return err_set(e, ERR_CONFIG,
 		    "scratch: an absolute path is needed");

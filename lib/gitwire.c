@@ -185,7 +185,10 @@ follow(struct wire *w, const char *location, struct err *e)
 	if (len <= tail || strcmp(target + len - tail, info_refs) != 0) {
 		err_set(e, ERR_REPO_NOTFOUND,
 		    "%s redirects to a page that is no repository", from.host);
-	} else if (name_url(&w->url, target, len - tail, e) == -1) {
+		goto out;
+	}
+	target[len - tail] = '\0';
+	if (name_url(&w->url, target, len - tail, e) == -1) {
 		err_within(e, "%s redirects", from.host);
 		err_recode(e, ERR_FETCH_FAILED);
 	} else if (!may_lead_to(from.scheme, w->url.scheme)) {
@@ -194,6 +197,7 @@ follow(struct wire *w, const char *location, struct err *e)
 	} else {
 		rc = 0;
 	}
+out:
 	free(target);
 	return rc;
 }

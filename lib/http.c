@@ -15,6 +15,7 @@
 #include "lib/buf.h"
 #include "lib/err.h"
 #include "lib/fdio.h"
+#include "lib/log.h"
 #include "lib/mem.h"
 #include "lib/name.h"
 
@@ -26,25 +27,31 @@
 #define HIJACK_MS 30000
 
 struct http {
-	CURL *curl;
+	CURL *curl;		/* of http_perform() */
+	CURLM *multi;		/* of http_start(); made when first used */
 	char *unix_path;	/* NULL: URLs */
 	char *host;		/* "host:port" of a tcp:// endpoint */
 	char *ca;
 	http_guard *guard;
 	void *guard_arg;
-	bool refused;		/* the guard said no */
 };
 
-/* One transfer, as libcurl's callbacks see it. */
-struct transfer {
+/* One request, as libcurl's callbacks see it. */
+struct http_call {
 	struct http *http;
-	const struct http_request *request;
-	struct http_answer *answer;
+	CURL *curl;
+	struct http_request request;
+	struct http_answer answer;
+	struct curl_slist *headers;
+	void *tag;
+	CURLcode code;
 	struct err sink_error;
 	bool sink_failed, too_big;
+	bool refused;		/* the guard said no */
 	bool head_whole;	/* libcurl itself takes a cut head for one */
 	int64_t got;
 	size_t header_bytes;
+	char words[CURL_ERROR_SIZE];
 };
 
 struct http *
@@ -77,6 +84,7 @@ http_free(struct http *h)
 	if (h == NULL)
 		return;
 	curl_easy_cleanup(h->curl);
+	curl_multi_cleanup(h->multi);
 	free(h->unix_path);
 	free(h->host);
 	free(h->ca);
@@ -104,36 +112,47 @@ http_set_ca(struct http *h, const char *path)
 static curl_socket_t
 open_socket(void *arg, curlsocktype purpose, struct curl_sockaddr *address)
 {
-	struct http *h = arg;
+	struct http_call *t = arg;
+	const struct http *h = t->http;
 
 	if (h->guard != NULL && !h->guard(h->guard_arg, &address->addr)) {
-		h->refused = true;
+		t->refused = true;
 		return CURL_SOCKET_BAD;
 	}
 	return socket(address->family, address->socktype | SOCK_CLOEXEC,
 	    address->protocol);
 }
 
-/* Keep the value of the header where its name is the wanted one. */
-static void
-keep_header(const char *line, size_t len, const char *name, char **value)
+/* The value of the header where its name is the wanted one, else NULL. */
+static char *
+header_value(const char *line, size_t len, const char *name)
 {
 	size_t n = strlen(name);
 
 	if (len <= n || strncasecmp(line, name, n) != 0 || line[n] != ':')
-		return;
+		return NULL;
 	for (line += n + 1, len -= n + 1; len > 0 && *line == ' '; line++)
 		len--;
 	while (len > 0 && strchr("\r\n ", line[len - 1]) != NULL)
 		len--;
+	return xstrndup(line, len);
+}
+
+static void
+keep_header(const char *line, size_t len, const char *name, char **value)
+{
+	char *found = header_value(line, len, name);
+
+	if (found == NULL)
+		return;
 	free(*value);
-	*value = xstrndup(line, len);
+	*value = found;
 }
 
 static size_t
 take_header(char *line, size_t size, size_t count, void *arg)
 {
-	struct transfer *t = arg;
+	struct http_call *t = arg;
 	size_t len = size * count;
 
 	t->header_bytes += len;
@@ -141,20 +160,23 @@ take_header(char *line, size_t size, size_t count, void *arg)
 		t->too_big = true;
 		return 0;
 	}
-	if (len >= 5 && memcmp(line, "HTTP/", 5) == 0)
+	if (len >= 5 && memcmp(line, "HTTP/", 5) == 0) {
 		t->head_whole = false;
+		buf_reset(t->answer.head);	/* that was a 100 Continue */
+	}
 	if (len <= 2 && line[0] != '\0' && strchr("\r\n", line[0]) != NULL)
 		t->head_whole = true;
-	keep_header(line, len, "Content-Type", &t->answer->content_type);
-	keep_header(line, len, "Location", &t->answer->location);
+	buf_add(t->answer.head, line, len);
+	keep_header(line, len, "Content-Type", &t->answer.content_type);
+	keep_header(line, len, "Location", &t->answer.location);
 	return len;
 }
 
 static size_t
 take_body(char *data, size_t size, size_t count, void *arg)
 {
-	struct transfer *t = arg;
-	const struct http_request *r = t->request;
+	struct http_call *t = arg;
+	const struct http_request *r = &t->request;
 	size_t len = size * count;
 	long status = 0;
 
@@ -163,18 +185,18 @@ take_body(char *data, size_t size, size_t count, void *arg)
 		t->too_big = true;
 		return 0;
 	}
-	curl_easy_getinfo(t->http->curl, CURLINFO_RESPONSE_CODE, &status);
+	curl_easy_getinfo(t->curl, CURLINFO_RESPONSE_CODE, &status);
 	if (r->sink != NULL && (status < 400 || r->sink_errors)) {
 		if (r->sink(r->sink_arg, data, len, &t->sink_error) == 0)
 			return len;
 		t->sink_failed = true;
 		return 0;
 	}
-	if (t->answer->body->len + len > JSON_MAX_BYTES) {
+	if (t->answer.body->len + len > JSON_MAX_BYTES) {
 		t->too_big = true;
 		return 0;
 	}
-	buf_add(t->answer->body, data, len);
+	buf_add(t->answer.body, data, len);
 	return len;
 }
 
@@ -202,9 +224,10 @@ whole_url(const struct http *h, const char *url)
 }
 
 static void
-set_connection(struct http *h)
+set_connection(struct http_call *t)
 {
-	CURL *c = h->curl;
+	const struct http *h = t->http;
+	CURL *c = t->curl;
 
 	curl_easy_setopt(c, CURLOPT_NOSIGNAL, 1L);
 	curl_easy_setopt(c, CURLOPT_PROTOCOLS_STR, "http,https");
@@ -219,22 +242,22 @@ set_connection(struct http *h)
 		curl_easy_setopt(c, CURLOPT_UNIX_SOCKET_PATH, h->unix_path);
 	else {
 		curl_easy_setopt(c, CURLOPT_OPENSOCKETFUNCTION, open_socket);
-		curl_easy_setopt(c, CURLOPT_OPENSOCKETDATA, h);
+		curl_easy_setopt(c, CURLOPT_OPENSOCKETDATA, t);
 	}
 	if (h->ca != NULL)
 		curl_easy_setopt(c, CURLOPT_CAINFO, h->ca);
 }
 
 static void
-set_request(struct http *h, const struct http_request *r, const char *url,
-    struct curl_slist *headers)
+set_request(struct http_call *t, const char *url)
 {
+	const struct http_request *r = &t->request;
 	const char *method = r->method == NULL ? "GET" : r->method;
 	int stall = r->stall_ms > 0 ? r->stall_ms : STALL_MS;
-	CURL *c = h->curl;
+	CURL *c = t->curl;
 
 	curl_easy_setopt(c, CURLOPT_URL, url);
-	curl_easy_setopt(c, CURLOPT_HTTPHEADER, headers);
+	curl_easy_setopt(c, CURLOPT_HTTPHEADER, t->headers);
 	if (strcmp(method, "HEAD") == 0)
 		curl_easy_setopt(c, CURLOPT_NOBODY, 1L);
 	else
@@ -254,12 +277,45 @@ set_request(struct http *h, const struct http_request *r, const char *url,
 	curl_easy_setopt(c, CURLOPT_TIMEOUT_MS, (long)r->total_ms);
 }
 
+static void
+set_callbacks(struct http_call *t)
+{
+	CURL *c = t->curl;
+
+	curl_easy_setopt(c, CURLOPT_PRIVATE, t);
+	curl_easy_setopt(c, CURLOPT_ERRORBUFFER, t->words);
+	curl_easy_setopt(c, CURLOPT_HEADERFUNCTION, take_header);
+	curl_easy_setopt(c, CURLOPT_HEADERDATA, t);
+	curl_easy_setopt(c, CURLOPT_WRITEFUNCTION, take_body);
+	curl_easy_setopt(c, CURLOPT_WRITEDATA, t);
+}
+
+/* Make the call ready to run on its handle. */
+static void
+call_init(struct http_call *t, struct http *h, CURL *c,
+    const struct http_request *r)
+{
+	char *url = whole_url(h, r->url);
+
+	memset(t, 0, sizeof(*t));
+	t->http = h;
+	t->curl = c;
+	t->request = *r;
+	t->headers = header_list(r);
+	t->answer.body = xcalloc(1, sizeof(*t->answer.body));
+	t->answer.head = xcalloc(1, sizeof(*t->answer.head));
+	set_connection(t);
+	set_request(t, url);
+	set_callbacks(t);
+	free(url);
+}
+
 /* Why no whole answer came, as a code for decisions and a sentence. */
 static int
-explain(const struct transfer *t, CURLcode code, const char *words,
-    struct err *e)
+explain(const struct http_call *t, struct err *e)
 {
-	const char *text = words[0] != '\0' ? words : curl_easy_strerror(code);
+	const char *text = t->words[0] != '\0' ? t->words
+					       : curl_easy_strerror(t->code);
 
 	if (t->sink_failed) {
 		if (e != NULL)
@@ -268,10 +324,10 @@ explain(const struct transfer *t, CURLcode code, const char *words,
 	}
 	if (t->too_big)
 		return err_set(e, ERR_TOOBIG, "the answer is too large");
-	if (t->http->refused)
+	if (t->refused)
 		return err_set(e, ERR_ADDRESS,
 		    "its address is private and not in allow_hosts");
-	switch (code) {
+	switch (t->code) {
 	case CURLE_OPERATION_TIMEDOUT:
 		return err_set(e, ERR_TIMEOUT, "%s", text);
 	case CURLE_COULDNT_RESOLVE_HOST:
@@ -281,38 +337,35 @@ explain(const struct transfer *t, CURLcode code, const char *words,
 	}
 }
 
+/* Hand over the answer of a call that has run. */
+static int
+call_end(struct http_call *t, struct http_answer *a, struct err *e)
+{
+	*a = t->answer;
+	curl_easy_getinfo(t->curl, CURLINFO_RESPONSE_CODE, &a->status);
+	curl_easy_setopt(t->curl, CURLOPT_ERRORBUFFER, NULL);
+	curl_slist_free_all(t->headers);
+	if (a->content_type == NULL)
+		a->content_type = xstrdup("");
+	a->untrusted = t->code == CURLE_PEER_FAILED_VERIFICATION ||
+	    t->code == CURLE_SSL_CACERT_BADFILE;
+	if (t->code != CURLE_OK)
+		return explain(t, e);
+	return t->head_whole
+	    ? 0
+	    : err_set(e, ERR_REMOTE, "the answer was cut off");
+}
+
 int
 http_perform(struct http *h, const struct http_request *r,
     struct http_answer *a, struct err *e)
 {
-	char words[CURL_ERROR_SIZE] = "";
-	struct curl_slist *headers = header_list(r);
-	char *url = whole_url(h, r->url);
-	struct transfer t = { .http = h, .request = r, .answer = a };
-	CURLcode code;
+	struct http_call t;
 
-	memset(a, 0, sizeof(*a));
-	a->body = xcalloc(1, sizeof(*a->body));
-	h->refused = false;
 	curl_easy_reset(h->curl);
-	set_connection(h);
-	set_request(h, r, url, headers);
-	curl_easy_setopt(h->curl, CURLOPT_ERRORBUFFER, words);
-	curl_easy_setopt(h->curl, CURLOPT_HEADERFUNCTION, take_header);
-	curl_easy_setopt(h->curl, CURLOPT_HEADERDATA, &t);
-	curl_easy_setopt(h->curl, CURLOPT_WRITEFUNCTION, take_body);
-	curl_easy_setopt(h->curl, CURLOPT_WRITEDATA, &t);
-	code = curl_easy_perform(h->curl);
-	curl_easy_getinfo(h->curl, CURLINFO_RESPONSE_CODE, &a->status);
-	curl_easy_setopt(h->curl, CURLOPT_ERRORBUFFER, NULL);
-	curl_slist_free_all(headers);
-	free(url);
-	if (a->content_type == NULL)
-		a->content_type = xstrdup("");
-	if (code != CURLE_OK)
-		return explain(&t, code, words, e);
-	return t.head_whole ? 0
-			    : err_set(e, ERR_REMOTE, "the answer was cut off");
+	call_init(&t, h, h->curl, r);
+	t.code = curl_easy_perform(h->curl);
+	return call_end(&t, a, e);
 }
 
 void
@@ -320,10 +373,102 @@ http_answer_clear(struct http_answer *a)
 {
 	if (a->body != NULL)
 		buf_clear(a->body);
+	if (a->head != NULL)
+		buf_clear(a->head);
 	free(a->body);
+	free(a->head);
 	free(a->content_type);
 	free(a->location);
 	memset(a, 0, sizeof(*a));
+}
+
+char *
+http_header(const struct http_answer *a, const char *name)
+{
+	const char *line = a->head == NULL ? NULL : buf_str(a->head);
+	char *value = NULL;
+
+	while (line != NULL && *line != '\0' && value == NULL) {
+		size_t len = strcspn(line, "\n");
+
+		value = header_value(line, len, name);
+		line += line[len] == '\n' ? len + 1 : len;
+	}
+	return value;
+}
+
+/* ---- several at once ---- */
+
+/* Out of memory is all that can go wrong with these handles. */
+static void *
+handle(void *curl)
+{
+	if (curl == NULL) {
+		log_error("libcurl gives no handle");
+		_exit(MEM_EXIT);
+	}
+	return curl;
+}
+
+struct http_call *
+http_start(struct http *h, const struct http_request *r, void *tag)
+{
+	struct http_call *t = xmalloc(sizeof(*t));
+
+	if (h->multi == NULL)
+		h->multi = handle(curl_multi_init());
+	call_init(t, h, handle(curl_easy_init()), r);
+	t->tag = tag;
+	if (curl_multi_add_handle(h->multi, t->curl) != CURLM_OK)
+		handle(NULL);
+	return t;
+}
+
+void *
+http_next(struct http *h, int wait_ms)
+{
+	int running = 0, left;
+
+	if (h->multi == NULL)
+		return NULL;
+	for (int64_t end = name_tick_ms() + wait_ms;;) {
+		struct http_call *t;
+		CURLMsg *m;
+		int64_t wait;
+
+		curl_multi_perform(h->multi, &running);
+		if ((m = curl_multi_info_read(h->multi, &left)) != NULL) {
+			curl_easy_getinfo(m->easy_handle, CURLINFO_PRIVATE,
+			    (char **)&t);
+			t->code = m->data.result;
+			return t->tag;
+		}
+		wait = end - name_tick_ms();
+		if (wait <= 0 || running == 0)
+			return NULL;
+		curl_multi_poll(h->multi, NULL, 0, (int)wait, NULL);
+	}
+}
+
+int
+http_finish(struct http_call *t, struct http_answer *a, struct err *e)
+{
+	int rc = call_end(t, a, e);
+
+	curl_multi_remove_handle(t->http->multi, t->curl);
+	curl_easy_cleanup(t->curl);
+	free(t);
+	return rc;
+}
+
+void
+http_cancel(struct http_call *t)
+{
+	struct http_answer ignored;
+
+	t->code = CURLE_ABORTED_BY_CALLBACK;
+	http_finish(t, &ignored, NULL);
+	http_answer_clear(&ignored);
 }
 
 /* ---- raw streams ---- */
@@ -333,13 +478,12 @@ http_answer_clear(struct http_answer *a)
 static CURL *
 connect_only(struct http *h, struct err *e)
 {
-	CURL *c = curl_easy_init(), *own = h->curl;
+	CURL *c = curl_easy_init();
+	struct http_call t = { .http = h, .curl = c };
 	char *url = whole_url(h, "/");
 	CURLcode code;
 
-	h->curl = c;
-	set_connection(h);
-	h->curl = own;
+	set_connection(&t);
 	curl_easy_setopt(c, CURLOPT_URL, url);
 	curl_easy_setopt(c, CURLOPT_CONNECT_ONLY, 1L);
 	curl_easy_setopt(c, CURLOPT_CONNECTTIMEOUT_MS, (long)CONNECT_MS);

@@ -1,7 +1,7 @@
 /*
- * HTTP by libcurl, which no other file includes: one request at a time over
- * TCP, TLS or a unix socket, with its body streamed in and out.  TLS peers are
- * always verified; redirects are the caller's to follow.
+ * HTTP by libcurl, which no other file includes: requests over TCP, TLS or a
+ * unix socket, one at a time or several side by side, answers streamed or in
+ * memory.  TLS peers are always verified; redirects are the caller's to follow.
  */
 #ifndef DAVIT_LIB_HTTP_H
 #define DAVIT_LIB_HTTP_H
@@ -14,6 +14,7 @@
 struct err;
 struct buf;
 struct http;		/* a client: keeps its connections */
+struct http_call;	/* a request under way beside others */
 struct sockaddr;
 
 /* Called with each piece of the body of the answer; other than 0 stops the
@@ -43,6 +44,8 @@ struct http_answer {
 	struct buf *body;	/* where there is no sink, or status >= 400 */
 	char *content_type;	/* "" where there was none */
 	char *location;		/* of a redirect; NULL */
+	struct buf *head;	/* status line and headers, for http_header() */
+	bool untrusted;		/* the peer's certificate was refused */
 };
 
 /* endpoint: "unix:/path" for a unix socket (URLs are then paths), NULL for
@@ -64,6 +67,24 @@ void http_set_ca(struct http *, const char *path);
 int http_perform(struct http *, const struct http_request *,
     struct http_answer *, struct err *);
 void http_answer_clear(struct http_answer *);
+
+/* The value of a header, whatever the case of its name; owned by the caller.
+ * NULL where there is none. */
+char *http_header(const struct http_answer *, const char *name);
+
+/* Start a request beside those under way, over kept connections.  What the
+ * request points to stays until it has ended, but for url and headers.  Each
+ * call is ended by one of http_finish() and http_cancel(). */
+struct http_call *http_start(struct http *, const struct http_request *,
+    void *tag);
+
+/* Let what was started go on for at most wait_ms, or until one call is done.
+ * The tag of one that is, which is to be finished then, or NULL. */
+void *http_next(struct http *, int wait_ms);
+
+/* The answer of a call that is done, as http_perform() gives it. */
+int http_finish(struct http_call *, struct http_answer *, struct err *);
+void http_cancel(struct http_call *);
 
 /* Send a request that turns the connection into a raw stream (the Docker
  * Engine's attach and exec); accepts 101 and 200.  The descriptor, owned by

@@ -18,6 +18,10 @@ struct store;
 int ingest_fetch(const struct conf *, struct store *, struct deployment *,
     struct err *);
 
+/* From now on, once this descriptor is readable, a fetch has 4 s left and then
+ * fails with ERR_UNAVAILABLE: for a process that was told to leave. */
+void ingest_leave_on(int fd);
+
 /* "output/{id}.tar.zst".  Owned by the caller. */
 char *ingest_key(const char *id);
 

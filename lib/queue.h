@@ -1,6 +1,5 @@
 /*
- * The build queue and the records, in Redis by hiredis, which no other file
- * includes.
+ * The build queue and the records, in Redis.
  *
  *	build-queue                list    ids waiting; any producer may LPUSH
  *	davit:taken:{worker}       list    ids that a worker has in hand

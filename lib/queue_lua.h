@@ -131,8 +131,10 @@
 	"  if mine > 0 then call('LREM', taken(worker), 1, id) end\n" \
 	"  return why\n" \
 	"end\n" \
-	"call('HSET', record(id), 'worker', worker, 'state', 'queued',\n" \
-	"    'updated', now, 'log_bytes', 0)\n" \
+	"call('HSET', record(id), 'id', id, 'worker', worker,\n" \
+	"    'state', 'queued', 'updated', now, 'log_bytes', 0)\n" \
+	"call('HSETNX', record(id), 'attempt', 1)\n" \
+	"call('HSETNX', record(id), 'created', now)\n" \
 	"call('DEL', 'davit:log:' .. id)\n" \
 	"return call('HGETALL', record(id))\n"
 

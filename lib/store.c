@@ -11,7 +11,7 @@
 #include "lib/name.h"
 #include "lib/store_driver.h"
 
-static const struct store_driver *const drivers[] = { &store_fs };
+static const struct store_driver *const drivers[] = { &store_fs, &store_s3 };
 
 struct store {
 	const struct store_driver *driver;
@@ -41,14 +41,18 @@ store_open(const struct conf *c, struct err *e)
 		if (strlen(drivers[i]->name) != word ||
 		    memcmp(drivers[i]->name, c->store, word) != 0)
 			continue;
-		if ((state = drivers[i]->open(c, where, e)) == NULL)
+		if ((state = drivers[i]->open(c, where, e)) == NULL) {
+			if (e != NULL && e->code == ERR_CONFIG)
+				err_within(e, "%s", c->path);
 			return NULL;
+		}
 		s = xcalloc(1, sizeof(*s));
 		s->driver = drivers[i];
 		s->state = state;
 		return s;
 	}
-	err_set(e, ERR_CONFIG, "store: no such driver");
+	err_set(e, ERR_CONFIG, "%s: store: 'dir /PATH' or 's3 URL' is needed",
+	    c->path);
 	return NULL;
 }
 

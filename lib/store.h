@@ -23,10 +23,12 @@ struct store_object {
 
 enum store_when {
 	STORE_NOW,	/* commit returns once the object is durable */
-	STORE_BATCHED	/* durable and visible after store_sync() */
+	STORE_BATCHED	/* durable and visible after store_sync(), maybe
+			   before */
 };
 
-/* Open what conf's "store" names.  NULL with ERR_CONFIG or ERR_STORE. */
+/* Open what conf's "store" names; here its value is checked as well.  NULL with
+ * ERR_CONFIG or ERR_STORE. */
 struct store *store_open(const struct conf *, struct err *);
 void store_free(struct store *);
 
@@ -40,7 +42,7 @@ int store_put_commit(struct store_writer *, enum store_when, struct err *);
 void store_put_abort(struct store_writer *);
 
 /* All batched puts are durable and visible, or -1 and those that are not yet
- * visible never will be. */
+ * visible never will be.  A batched commit may fail for an earlier one. */
 int store_sync(struct store *, struct err *);
 
 /* A whole object from memory, durable on return. */

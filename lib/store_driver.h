@@ -9,6 +9,7 @@
 
 struct store_driver {
 	const char *name;	/* first word of conf's "store" */
+	/* where: what follows the name; ERR_CONFIG where it makes no sense */
 	void *(*open)(const struct conf *, const char *where, struct err *);
 	void (*free)(void *);
 	void *(*put_open)(void *, const char *key, const char *type,
@@ -31,6 +32,6 @@ struct store_driver {
 	int (*sweep)(void *, int64_t age_ms, struct err *);
 };
 
-extern const struct store_driver store_fs;
+extern const struct store_driver store_fs, store_s3;
 
 #endif

@@ -110,8 +110,13 @@ open_parent(const struct fs *fs, const char *key, bool make, const char **base)
 static void *
 fs_open(const struct conf *c, const char *where, struct err *e)
 {
-	struct fs *fs = xcalloc(1, sizeof(*fs));
+	struct fs *fs;
 
+	if (where[0] != '/') {
+		err_set(e, ERR_CONFIG, "store: 'dir /PATH' is needed");
+		return NULL;
+	}
+	fs = xcalloc(1, sizeof(*fs));
 	if (mkdir(where, ROOT_MODE) == -1 && errno != EEXIST) {
 		store_errno(e, "make", where);
 		goto bad;

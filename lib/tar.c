@@ -38,6 +38,14 @@ drain_write(struct archive *a, void *arg, const void *data, size_t len)
 	return -1;
 }
 
+/* libarchive frees all of a writer only where it may end the archive: what
+ * it still writes then goes nowhere. */
+static int
+drain_nowhere(void *arg, const void *data, size_t len, struct err *e)
+{
+	return 0;
+}
+
 /* What the sink said, else what libarchive says. */
 static int
 drain_error(struct drain *d, struct archive *a, struct err *e)
@@ -132,7 +140,7 @@ tar_writer_free(struct tar_writer *w)
 {
 	if (w == NULL)
 		return;
-	archive_write_fail(w->archive); /* no end of archive unless closed */
+	w->drain.sink = drain_nowhere;
 	archive_write_free(w->archive);
 	archive_entry_free(w->entry);
 	free(w);
@@ -405,7 +413,7 @@ tar_zstd_free(struct tar_zstd *z)
 {
 	if (z == NULL)
 		return;
-	archive_write_fail(z->archive);
+	z->drain.sink = drain_nowhere;
 	archive_write_free(z->archive);
 	free(z);
 }

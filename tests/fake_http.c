@@ -18,11 +18,32 @@
 /* Until the peer closes or this has passed. */
 #define PATIENCE_MS 10000
 
-/* Read the request's head; 0 where its first line begins as expected. */
-static int
-read_request(int fd, const char *expect)
+/* Of a request whose head says how long it is. */
+static void
+drain_body(int fd, const char *head, size_t got)
 {
-	char head[8192] = "";
+	const char *length = strcasestr(head, "\r\nContent-Length:");
+	char data[65536];
+	size_t left;
+
+	if (length == NULL)
+		return;
+	left = strtoul(length + strlen("\r\nContent-Length:"), NULL, 10);
+	for (left = left > got ? left - got : 0; left > 0;) {
+		ssize_t n = read(fd, data,
+		    left < sizeof(data) ? left : sizeof(data));
+
+		if (n <= 0)
+			return;
+		left -= (size_t)n;
+	}
+}
+
+/* Read the request; 0 where its first line begins as expected. */
+static int
+read_request(int fd, const char *expect, bool body)
+{
+	char head[8192] = "", *blank;
 	size_t n = 0;
 
 	while (n < sizeof(head) - 1 && strstr(head, "\r\n\r\n") == NULL) {
@@ -33,6 +54,8 @@ read_request(int fd, const char *expect)
 		n += (size_t)got;
 		head[n] = '\0';
 	}
+	if (body && (blank = strstr(head, "\r\n\r\n")) != NULL)
+		drain_body(fd, head, n - (size_t)(blank + 4 - head));
 	if (strncmp(head, expect, strlen(expect)) == 0)
 		return 0;
 	fprintf(stderr, "# wanted '%s', got '%.60s'\n", expect, head);
@@ -49,11 +72,37 @@ await_bytes_or_end(int fd)
 		return;
 }
 
+static void
+reset_connection(int fd)
+{
+	struct linger now = { .l_onoff = 1, .l_linger = 0 };
+
+	setsockopt(fd, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
+}
+
+static void
+drip(int fd, const char *answer, int ms)
+{
+	for (; *answer != '\0'; answer++) {
+		poll(NULL, 0, ms);
+		if (fdio_write(fd, answer, 1, NULL) == -1)
+			return;
+	}
+}
+
 static int
 play(int fd, const struct fake_turn *turn)
 {
-	int wrong = read_request(fd, turn->expect);
+	int wrong = read_request(fd, turn->expect, !turn->reset);
 
+	if (turn->reset) {
+		reset_connection(fd);
+		return wrong;
+	}
+	if (turn->drip_ms > 0) {
+		drip(fd, turn->answer, turn->drip_ms);
+		return wrong;
+	}
 	if (turn->answer == NULL) {
 		await_bytes_or_end(fd);
 		return wrong;

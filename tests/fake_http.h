@@ -6,6 +6,7 @@
 #ifndef DAVIT_TESTS_FAKE_HTTP_H
 #define DAVIT_TESTS_FAKE_HTTP_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <sys/types.h>
 
@@ -14,6 +15,9 @@ struct fake_turn {
 	const char *answer;	/* bytes as they are; NULL: never answer */
 	const char *then;	/* more bytes once the client has sent some */
 	int repeat;		/* send answer so often; 0: once */
+	int drip_ms;		/* wait so long before each byte of it */
+	bool reset;		/* reset the connection once the head of the
+				   request is there; the rest stays unread */
 };
 
 struct fake_http {

@@ -16,6 +16,11 @@ defaults_hold_without_a_line(void **state)
 	assert_int_equal(c->builds, 2);
 	assert_int_equal(c->build_cpus, 2000);
 	assert_null(c->tokens);
+	assert_null(c->store_keys);
+	assert_string_equal(c->s3_region, "us-east-1");
+	assert_string_equal(c->s3_style, "path");
+	assert_int_equal(c->s3_part, 8 << 20);
+	assert_int_equal(c->s3_connections, 16);
 	assert_false(c->public_status);
 	assert_true(strlen(c->worker) > 0);
 	conf_free(c);
@@ -74,7 +79,10 @@ errors_name_file_line_and_key(void **state)
 	told("domain Example.org", "domain: a lower-case host name");
 	told("redis localhost", "redis: 'unix:/PATH' or 'HOST:PORT'");
 	told("docker 1.2.3.4:5", "docker: 'unix:/PATH' or 'tcp://HOST:PORT'");
-	told("store dir relative", "store: 'dir /PATH'");
+	told("s3_style host", "s3_style: 'path' or 'virtual'");
+	told("s3_region a/b", "s3_region: a region's name");
+	told("s3_part 4M", "s3_part: a size");
+	told("s3_connections 0", "s3_connections: a number from 1 to 256");
 	told("build_memory 1G\nbuild_disk 1G", "build_disk: it counts");
 	told("site_scheme gopher", "site_scheme");
 	told("worker a b", "worker");

@@ -11,28 +11,89 @@
 #include "lib/err.h"
 #include "lib/fdio.h"
 #include "lib/mem.h"
+#include "lib/name.h"
+#include "lib/s3.h"
 #include "lib/store.h"
+#include "lib/xml.h"
 
-/* One directory and one open store for each test. */
+/*
+ * One suite for each driver.  Alone it runs on a directory of its own; where
+ * DAVIT_TEST_STORE names a file of configuration lines, on the store that they
+ * name.  That bucket is made, and left empty.
+ */
+
+#define N(array) (sizeof(array) / sizeof((array)[0]))
+#define LARGE_BYTES (200 * 1024 * 1024)
+
+/* One empty, open store for each test. */
 struct fixture {
-	char root[64];
+	char root[64];		/* of the directory driver, else "" */
 	struct conf *conf;
 	struct store *store;
 };
+
+static bool
+is_dir(const struct fixture *f)
+{
+	return f->root[0] != '\0';
+}
+
+static struct conf *
+read_conf(const char *path)
+{
+	struct err e;
+	struct conf *c = conf_load(path, &e);
+
+	if (c == NULL)
+		fail_msg("%s", e.msg);
+	return c;
+}
+
+/* An operation on the bucket itself, beside the driver. */
+static void
+ask_bucket(const struct fixture *f, const struct s3_op *op,
+    struct http_answer *a)
+{
+	struct err e;
+	struct s3 *s = s3_open(f->conf, f->conf->store + strlen("s3 "), &e);
+
+	if (s == NULL)
+		fail_msg("%s", e.msg);
+	if (s3_perform(s, op, a, &e) == -1)
+		fail_msg("%s", e.msg);
+	s3_free(s);
+}
+
+static void
+empty(struct store *s)
+{
+	static const char *const prefixes[] = { "deployments/", "dist/",
+		"logs/", "manifests/", "output/", "probe/" };
+	struct err e;
+
+	for (size_t i = 0; i < N(prefixes); i++)
+		if (store_delete_all(s, prefixes[i], &e) == -1)
+			fail_msg("%s", e.msg);
+}
 
 static int
 set_up(void **state)
 {
 	struct fixture *f = xcalloc(1, sizeof(*f));
+	const char *path = getenv("DAVIT_TEST_STORE");
 	char *text;
 	struct err e;
 
-	strcpy(f->root, "/tmp/davit-store-XXXXXX");
-	assert_non_null(mkdtemp(f->root));
-	text = xasprintf("store dir %s\n", f->root);
-	f->conf = conf_parse(text, "t", &e);
+	if (path == NULL) {
+		strcpy(f->root, "/tmp/davit-store-XXXXXX");
+		assert_non_null(mkdtemp(f->root));
+		text = xasprintf("store dir %s\ns3_part 5M\n", f->root);
+		f->conf = conf_parse(text, "t", &e);
+		free(text);
+	} else {
+		f->conf = read_conf(path);
+	}
 	f->store = store_open(f->conf, &e);
-	free(text);
 	if (f->store == NULL)
 		fail_msg("%s", e.msg);
 	*state = f;
@@ -44,10 +105,30 @@ tear_down(void **state)
 {
 	struct fixture *f = *state;
 
+	if (!is_dir(f))
+		empty(f->store);
 	store_free(f->store);
 	conf_free(f->conf);
-	assert_int_equal(fdio_remove_tree(f->root, NULL), 0);
+	if (is_dir(f))
+		assert_int_equal(fdio_remove_tree(f->root, NULL), 0);
 	free(f);
+	return 0;
+}
+
+/* The bucket must be there before the first test. */
+static int
+make_bucket(void **state)
+{
+	const char *path = getenv("DAVIT_TEST_STORE");
+	struct fixture f = { .root = "" };
+	struct http_answer a;
+
+	if (path == NULL)
+		return 0;
+	f.conf = read_conf(path);
+	ask_bucket(&f, &(struct s3_op){ .method = "PUT" }, &a);
+	http_answer_clear(&a);
+	conf_free(f.conf);
 	return 0;
 }
 
@@ -112,6 +193,233 @@ files_in_tmp(const struct fixture *f)
 	return n;
 }
 
+/* What writers have begun and not ended. */
+static int
+unfinished(const struct fixture *f)
+{
+	const struct sigv4_pair query = { "uploads", "" };
+	struct http_answer a;
+	struct xml x, one;
+	int n = 0;
+
+	if (is_dir(f))
+		return files_in_tmp(f);
+	ask_bucket(f,
+	    &(struct s3_op){ .method = "GET", .query = &query, .nquery = 1 },
+	    &a);
+	x = (struct xml){ buf_str(a.body), a.body->len };
+	while (xml_next(&x, "Upload", &one))
+		n++;
+	http_answer_clear(&a);
+	return n;
+}
+
+/* ---- streams ---- */
+
+/* Bytes that tell where they are. */
+static void
+fill(unsigned char *data, size_t len, uint64_t at)
+{
+	for (size_t i = 0; i < len; i++, at++)
+		data[i] = (unsigned char)((at * 2654435761u) >> 13);
+}
+
+static struct store_writer *
+begin_stream(struct store *s, const char *key, size_t size)
+{
+	static unsigned char data[100000];
+	struct err e;
+	struct store_writer *w = store_put_open(s, key, "text/plain", &e);
+
+	if (w == NULL)
+		fail_msg("%s", e.msg);
+	for (size_t at = 0; at < size;) {
+		size_t n = size - at < sizeof(data) ? size - at : sizeof(data);
+
+		fill(data, n, at);
+		if (store_put_data(w, data, n, &e) == -1)
+			fail_msg("%s", e.msg);
+		at += n;
+	}
+	return w;
+}
+
+static void
+commit(struct store_writer *w, enum store_when when)
+{
+	struct err e;
+
+	if (store_put_commit(w, when, &e) == -1)
+		fail_msg("%s", e.msg);
+}
+
+static void
+assert_streams_back(struct store *s, const char *key, size_t size, size_t from)
+{
+	static unsigned char data[70000], wanted[70000];
+	struct store_object o;
+	struct err e;
+	struct store_reader *r = store_get_open(s, key, (int64_t)from, &o, &e);
+	size_t at = from;
+	ssize_t n;
+
+	if (r == NULL)
+		fail_msg("%s", e.msg);
+	assert_int_equal(o.size, size);
+	while ((n = store_get_data(r, data, sizeof(data), &e)) > 0) {
+		fill(wanted, (size_t)n, at);
+		assert_memory_equal(data, wanted, (size_t)n);
+		at += (size_t)n;
+	}
+	if (n == -1)
+		fail_msg("%s", e.msg);
+	assert_int_equal(at, size);
+	store_get_close(r);
+}
+
+static void
+streams_of_all_sizes_come_back(void **state)
+{
+	struct fixture *f = *state;
+	size_t part = (size_t)f->conf->s3_part;
+	const size_t sizes[] = { 0, 1, part - 1, part, part + 1, 2 * part,
+		LARGE_BYTES };
+
+	for (size_t i = 0; i < N(sizes); i++) {
+		commit(begin_stream(f->store, "output/a", sizes[i]),
+		    i % 2 == 0 ? STORE_NOW : STORE_BATCHED);
+		assert_int_equal(store_sync(f->store, NULL), 0);
+		assert_streams_back(f->store, "output/a", sizes[i], 0);
+		assert_streams_back(f->store, "output/a", sizes[i],
+		    sizes[i] / 3 * 2);
+		assert_int_equal(unfinished(f), 0);
+	}
+}
+
+static void
+writers_beside_each_other_do_not_mix(void **state)
+{
+	struct fixture *f = *state;
+	size_t part = (size_t)f->conf->s3_part;
+	struct store_writer *a, *b, *c;
+
+	a = begin_stream(f->store, "output/a", 2 * part + 7);
+	b = begin_stream(f->store, "output/b", part + 9);
+	c = begin_stream(f->store, "output/a", part * 3);
+	put(f->store, "output/d", "d");
+	commit(b, STORE_NOW);
+	commit(a, STORE_NOW);
+	assert_streams_back(f->store, "output/a", 2 * part + 7, 0);
+	assert_streams_back(f->store, "output/b", part + 9, 0);
+	commit(c, STORE_NOW);
+	assert_streams_back(f->store, "output/a", part * 3, 0);
+	assert_holds(f->store, "output/d", "d");
+	assert_int_equal(unfinished(f), 0);
+}
+
+/* ---- keys ---- */
+
+static const char *const awkward[] = { "a b", "a+b", "a%b", "a%20b", "a%2Fb",
+	"\xc3\xa4\xc3\xb6", "\xe2\x82\xac.html", "\xf0\x9f\x98\x80", "a&b", "a<b>",
+	"a\"b'", "a?b=c", "a#b", "a:b;c@d", "a$b,c!(d)*", "~a_b-c.d", "[a]{b}|^`",
+	"a/.b/..c", " a ", "a=b" };
+
+/* key: "dist/s/" and one of them. */
+static int
+count_awkward(void *arg, const char *key, const struct store_object *o)
+{
+	int *seen = arg;
+
+	for (size_t i = 0; i < N(awkward); i++)
+		if (strcmp(key + strlen("dist/s/"), awkward[i]) == 0 &&
+		    o->size == (int64_t)strlen(awkward[i]))
+			seen[i]++;
+	return 0;
+}
+
+static void
+awkward_keys_are_kept_exactly(void **state)
+{
+	struct fixture *f = *state;
+	int seen[N(awkward)] = { 0 };
+
+	for (size_t i = 0; i < N(awkward); i++) {
+		char *key = xasprintf("dist/s/%s", awkward[i]);
+
+		put(f->store, key, awkward[i]);
+		free(key);
+	}
+	for (size_t i = 0; i < N(awkward); i++) {
+		char *key = xasprintf("dist/s/%s", awkward[i]);
+
+		assert_holds(f->store, key, awkward[i]);
+		free(key);
+	}
+	assert_int_equal(store_list(f->store, "dist/s/", count_awkward, seen,
+			     NULL), 0);
+	for (size_t i = 0; i < N(awkward); i++)
+		assert_int_equal(seen[i], 1);
+	assert_int_equal(store_delete(f->store, "dist/s/a+b", NULL), 0);
+	assert_holds(f->store, "dist/s/a b", "a b");
+	assert_int_equal(keys_below(f->store, "dist/s/"), N(awkward) - 1);
+}
+
+static void
+keys_may_have_a_thousand_bytes(void **state)
+{
+	struct fixture *f = *state;
+	struct buf key = BUF_INIT;
+
+	buf_adds(&key, "dist");
+	for (int i = 0; i < 6; i++)
+		buf_addf(&key, "/%0165d", i);
+	put(f->store, buf_str(&key), "long");
+	assert_holds(f->store, buf_str(&key), "long");
+	while (key.len <= KEY_MAX_BYTES)
+		buf_addc(&key, 'x');
+	assert_int_equal(get_code(f->store, buf_str(&key)), ERR_INVALID);
+	buf_clear(&key);
+}
+
+static void
+thousands_of_keys_are_listed_once(void **state)
+{
+	struct fixture *f = *state;
+	char key[40];
+
+	for (int i = 0; i < 3000; i++) {
+		snprintf(key, sizeof(key), "dist/s/%d/%d", i % 10, i);
+		commit(begin_stream(f->store, key, 1), STORE_BATCHED);
+	}
+	assert_int_equal(store_sync(f->store, NULL), 0);
+	assert_int_equal(keys_below(f->store, "dist/"), 3000);
+	assert_int_equal(keys_below(f->store, "dist/s/7/"), 300);
+	assert_int_equal(store_delete_all(f->store, "dist/s/", NULL), 0);
+	assert_int_equal(keys_below(f->store, "dist/"), 0);
+}
+
+static int
+stop_at_two(void *arg, const char *key, const struct store_object *o)
+{
+	return ++*(int *)arg == 2 ? 7 : 0;
+}
+
+static void
+lists_stop_where_told(void **state)
+{
+	struct fixture *f = *state;
+	int n = 0;
+
+	put(f->store, "logs/a", "1");
+	put(f->store, "logs/b", "2");
+	put(f->store, "logs/c", "3");
+	assert_int_equal(store_list(f->store, "logs/", stop_at_two, &n, NULL),
+	    7);
+	assert_int_equal(n, 2);
+}
+
+/* ---- objects ---- */
+
 static void
 puts_gets_and_overwrites(void **state)
 {
@@ -125,12 +433,14 @@ puts_gets_and_overwrites(void **state)
 	assert_int_equal(store_head(f->store, "dist/a b/+%.html", &o, NULL),
 	    0);
 	assert_int_equal(o.size, 4);
+	assert_in_range(o.modified_ms, name_now_ms() - 60000,
+	    name_now_ms() + 60000);
 	assert_int_equal(get_code(f->store, "dist/none"), ERR_NOTFOUND);
 	assert_int_equal(get_code(f->store, "dist"), ERR_NOTFOUND);
 	assert_int_equal(get_code(f->store, "dist/a b/+%.html/x"),
 	    ERR_NOTFOUND);
 	assert_int_equal(store_check(f->store, NULL), 0);
-	assert_int_equal(files_in_tmp(f), 0);
+	assert_int_equal(unfinished(f), 0);
 }
 
 static void
@@ -139,13 +449,23 @@ keys_do_not_escape(void **state)
 	struct fixture *f = *state;
 	static const char *const bad[] = { "../x", "/etc/passwd", "a/../../x",
 		"", "a//b", "a/", "./a" };
-	char *link = xasprintf("%s/dist", f->root);
 
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
 		assert_int_equal(get_code(f->store, bad[i]), ERR_INVALID);
 		assert_int_equal(store_put(f->store, bad[i], NULL, "x", 1,
 				     NULL), -1);
 	}
+}
+
+static void
+links_are_not_followed(void **state)
+{
+	struct fixture *f = *state;
+	char *link;
+
+	if (!is_dir(f))
+		return;
+	link = xasprintf("%s/dist", f->root);
 	assert_int_equal(symlink("/etc", link), 0);
 	assert_int_equal(get_code(f->store, "dist/passwd"), ERR_NOTFOUND);
 	assert_int_equal(store_put(f->store, "dist/x", NULL, "x", 1, NULL),
@@ -158,14 +478,18 @@ static void
 interrupted_put_leaves_nothing(void **state)
 {
 	struct fixture *f = *state;
-	struct store_writer *w = store_put_open(f->store, "output/a", NULL,
-	    NULL);
+	size_t part = (size_t)f->conf->s3_part;
+	const size_t sizes[] = { 4, part, part + 1, 3 * part };
 
-	assert_int_equal(store_put_data(w, "part", 4, NULL), 0);
-	assert_int_equal(get_code(f->store, "output/a"), ERR_NOTFOUND);
-	store_put_abort(w);
-	assert_int_equal(get_code(f->store, "output/a"), ERR_NOTFOUND);
-	assert_int_equal(files_in_tmp(f), 0);
+	for (size_t i = 0; i < N(sizes); i++) {
+		struct store_writer *w = begin_stream(f->store, "output/a",
+		    sizes[i]);
+
+		assert_int_equal(get_code(f->store, "output/a"), ERR_NOTFOUND);
+		store_put_abort(w);
+		assert_int_equal(get_code(f->store, "output/a"), ERR_NOTFOUND);
+		assert_int_equal(unfinished(f), 0);
+	}
 }
 
 static void
@@ -183,11 +507,12 @@ batched_puts_are_seen_after_sync(void **state)
 		    0);
 		assert_int_equal(store_put_commit(w, STORE_BATCHED, NULL), 0);
 	}
-	assert_int_equal(keys_below(f->store, "dist/"), 0);
+	if (is_dir(f))
+		assert_int_equal(keys_below(f->store, "dist/"), 0);
 	assert_int_equal(store_sync(f->store, NULL), 0);
 	assert_int_equal(keys_below(f->store, "dist/"), 300);
 	assert_holds(f->store, "dist/s/6/6", "dist/s/6/6");
-	assert_int_equal(files_in_tmp(f), 0);
+	assert_int_equal(unfinished(f), 0);
 }
 
 static void
@@ -235,8 +560,11 @@ cut_file_is_an_error_not_an_end(void **state)
 {
 	struct fixture *f = *state;
 	struct store_reader *r;
-	char *path = xasprintf("%s/output/a", f->root), data[20];
+	char *path, data[20];
 
+	if (!is_dir(f))
+		return;
+	path = xasprintf("%s/output/a", f->root);
 	put(f->store, "output/a", "0123456789");
 	r = store_get_open(f->store, "output/a", 0, NULL, NULL);
 	assert_int_equal(truncate(path, 4), 0);
@@ -249,25 +577,71 @@ static void
 sweep_takes_old_parts_only(void **state)
 {
 	struct fixture *f = *state;
-	struct store_writer *w = store_put_open(f->store, "output/a", NULL,
-	    NULL);
+	struct store_writer *w = begin_stream(f->store, "output/a",
+	    (size_t)f->conf->s3_part + 1);
 
 	assert_int_equal(store_sweep(f->store, 60000, NULL), 0);
-	assert_int_equal(files_in_tmp(f), 1);
+	assert_int_equal(unfinished(f), 1);
 	assert_int_equal(store_sweep(f->store, -2000, NULL), 0);
-	assert_int_equal(files_in_tmp(f), 0);
+	assert_int_equal(unfinished(f), 0);
 	store_put_abort(w);
 }
 
+/* What opening a store by that configuration says. */
 static void
-unwritable_root_is_the_stores_error(void **state)
+told(const char *text, enum err_code code, const char *words)
 {
-	struct conf *c = conf_parse("store dir /proc/davit", "t", NULL);
+	struct conf *c = conf_parse(text, "f.conf", NULL);
 	struct err e;
 
+	assert_non_null(c);
 	assert_null(store_open(c, &e));
-	assert_int_equal(e.code, ERR_STORE);
+	assert_int_equal(e.code, code);
+	if (strstr(e.msg, words) == NULL)
+		fail_msg("'%s' is not in '%s'", words, e.msg);
 	conf_free(c);
+}
+
+static void
+bad_configuration_is_told(void **state)
+{
+	told("store dir /proc/davit", ERR_STORE, "/proc/davit");
+	told("store dir relative", ERR_CONFIG,
+	    "f.conf: store: 'dir /PATH' is needed");
+	told("store ftp x", ERR_CONFIG, "'dir /PATH' or 's3 URL'");
+	told("store s3 gopher://h/bucket", ERR_CONFIG,
+	    "f.conf: store: 's3 https://HOST[:PORT]/BUCKET'");
+	told("store s3 https://h", ERR_CONFIG, "BUCKET");
+	told("store s3 https://h/b/c", ERR_CONFIG, "BUCKET");
+	told("store s3 https://u:p@h/bucket", ERR_CONFIG, "BUCKET");
+	told("store s3 https://h/bucket", ERR_CONFIG, "store_keys: a file");
+	told("store s3 https://h/bucket\nstore_keys /nonexistent", ERR_CONFIG,
+	    "store_keys: open /nonexistent");
+}
+
+static void
+told_of_keys(const char *keys, mode_t mode, const char *words)
+{
+	char path[] = "/tmp/davit-keys-XXXXXX", *text;
+	int fd = mkstemp(path);
+
+	assert_int_equal(fchmod(fd, mode), 0);
+	assert_int_equal(fdio_write(fd, keys, strlen(keys), NULL), 0);
+	close(fd);
+	text = xasprintf("store s3 https://h/bucket\nstore_keys %s", path);
+	told(text, ERR_CONFIG, words);
+	free(text);
+	unlink(path);
+}
+
+static void
+bad_key_files_are_told(void **state)
+{
+	told_of_keys("id\nsecret\n", 0644, "chmod 640");
+	told_of_keys("id\nsecret\n", 0660, "chmod 640");
+	told_of_keys("id\n", 0600, "line 2 of");
+	told_of_keys("", 0600, "line 1 of");
+	told_of_keys("aws_key = id\n", 0600, "holds blanks");
 }
 
 #define STORE_TEST(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
@@ -277,15 +651,23 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		STORE_TEST(puts_gets_and_overwrites),
+		STORE_TEST(streams_of_all_sizes_come_back),
+		STORE_TEST(writers_beside_each_other_do_not_mix),
 		STORE_TEST(keys_do_not_escape),
+		STORE_TEST(links_are_not_followed),
+		STORE_TEST(awkward_keys_are_kept_exactly),
+		STORE_TEST(keys_may_have_a_thousand_bytes),
+		STORE_TEST(thousands_of_keys_are_listed_once),
+		STORE_TEST(lists_stop_where_told),
 		STORE_TEST(interrupted_put_leaves_nothing),
 		STORE_TEST(batched_puts_are_seen_after_sync),
 		STORE_TEST(deleting_prunes_and_spares_the_rest),
 		STORE_TEST(reads_begin_at_an_offset),
 		STORE_TEST(cut_file_is_an_error_not_an_end),
 		STORE_TEST(sweep_takes_old_parts_only),
-		cmocka_unit_test(unwritable_root_is_the_stores_error),
+		cmocka_unit_test(bad_configuration_is_told),
+		cmocka_unit_test(bad_key_files_are_told),
 	};
 
-	return cmocka_run_group_tests_name("store", tests, NULL, NULL);
+	return cmocka_run_group_tests_name("store", tests, make_bucket, NULL);
 }

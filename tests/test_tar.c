@@ -176,6 +176,38 @@ cut_and_foreign_streams_are_errors(void **state)
 	buf_clear(&out);
 }
 
+static int
+refuse(void *arg, const void *data, size_t len, struct err *e)
+{
+	return err_set(e, ERR_STORE, "full");
+}
+
+static void
+abandoned_writers_leave_nothing(void **state)
+{
+	struct buf out = BUF_INIT;
+	struct tar_entry t = { .path = "a", .type = TAR_FILE, .size = 1 << 20 };
+	static char block[1 << 20];
+	struct tar_writer *w = tar_writer_new(into_buf, &out, NULL);
+	struct tar_zstd *z = tar_zstd_new(into_buf, &out, NULL);
+	struct err e;
+
+	assert_int_equal(tar_writer_entry(w, &t, NULL), 0);
+	assert_int_equal(tar_writer_data(w, "x", 1, NULL), 0);
+	tar_writer_free(w);
+	assert_int_equal(tar_zstd_add(z, block, sizeof(block), NULL), 0);
+	tar_zstd_free(z);
+	assert_int_equal(out.len, 0);
+
+	w = tar_writer_new(refuse, NULL, NULL);
+	assert_int_equal(tar_writer_entry(w, &t, NULL), 0);
+	assert_int_equal(tar_writer_data(w, block, sizeof(block), &e), -1);
+	assert_int_equal(e.code, ERR_STORE);
+	assert_int_equal(tar_writer_close(w, &e), -1);
+	tar_writer_free(w);
+	buf_clear(&out);
+}
+
 static void
 links_are_measured_from_where_they_stand(void **state)
 {
@@ -195,6 +227,7 @@ main(void)
 		cmocka_unit_test(hostile_entries_are_refused),
 		cmocka_unit_test(bounds_hold_before_contents),
 		cmocka_unit_test(cut_and_foreign_streams_are_errors),
+		cmocka_unit_test(abandoned_writers_leave_nothing),
 		cmocka_unit_test(links_are_measured_from_where_they_stand),
 	};
 

@@ -1,0 +1,472 @@
+/*
+ * api.fcgi: what can be asked of and done to deployments that exist.  Each
+ * request is cheap, but for those that wait.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "fcgi/access.h"
+#include "fcgi/condition.h"
+#include "fcgi/parts.h"
+#include "fcgi/reply.h"
+#include "fcgi/request.h"
+#include "fcgi/responder.h"
+#include "lib/bounds.h"
+#include "lib/buf.h"
+#include "lib/conf.h"
+#include "lib/deployment.h"
+#include "lib/err.h"
+#include "lib/json.h"
+#include "lib/log.h"
+#include "lib/mem.h"
+#include "lib/name.h"
+#include "lib/queue.h"
+#include "lib/store.h"
+
+/* A long poll: how long at most (web servers give up after 40 s without a
+ * byte), and how often Redis is asked meanwhile. */
+#define WAIT_MAX_SECONDS 25
+#define WAIT_STEP_MS 200
+
+#define LIST_DEFAULT 20
+#define LIST_MAX 100
+
+/* One request on its way: what the handlers below are given. */
+struct call {
+	struct parts *parts;
+	const struct request *request;
+	struct reply *reply;
+	char id[ID_LENGTH + 1];	/* where the route has one */
+	const char *owner;	/* see access_check() */
+};
+
+/* ---- records, wherever they are ---- */
+
+/* The durable copy that the store has of a final one. */
+static struct deployment *
+stored_record(struct call *c, struct err *e)
+{
+	struct store *store = parts_store(c->parts, e);
+	char *key = xasprintf("deployments/%s.json", c->id);
+	struct deployment *d = NULL;
+	struct buf text = BUF_INIT;
+	struct json *j = NULL;
+
+	if (store != NULL &&
+	    store_get(store, key, JSON_MAX_BYTES, &text, e) == 0 &&
+	    (j = json_parse(text.data, text.len, e)) != NULL)
+		d = deployment_from_json(j, e);
+	if (d == NULL && store != NULL && e->code == ERR_INVALID) {
+		err_within(e, "%s", key);
+		err_recode(e, ERR_INTERNAL);
+	}
+	json_free(j);
+	buf_clear(&text);
+	free(key);
+	return d;
+}
+
+/* Redis has it, or else the store.  ERR_NOTFOUND only where both say so. */
+static struct deployment *
+find_record(struct call *c, struct err *e)
+{
+	struct deployment *d;
+	struct err away;
+
+	if ((d = queue_record(c->parts->queue, c->id, &away)) != NULL ||
+	    (d = stored_record(c, e)) != NULL)
+		return d;
+	if (e->code == ERR_NOTFOUND) {
+		if (away.code != ERR_NOTFOUND)
+			*e = away;
+		else
+			err_set(e, ERR_NOTFOUND, "There is no deployment %s.",
+			    c->id);
+	}
+	return NULL;
+}
+
+/* ---- GET /status/{id} ---- */
+
+/* How long the request wants to wait, as a deadline; and for what. */
+static int
+read_wait(const struct request *r, int64_t *deadline, struct err *e)
+{
+	int64_t seconds = 0;
+
+	if (request_number(r, "wait", 0, 3600, &seconds, e) == -1)
+		return -1;
+	if (seconds > WAIT_MAX_SECONDS)
+		seconds = WAIT_MAX_SECONDS;
+	*deadline = name_tick_ms() + seconds * 1000;
+	return 0;
+}
+
+/* True after a pause in which things may have changed. */
+static bool
+may_wait(int64_t deadline)
+{
+	return name_tick_ms() < deadline && !responder_pause(WAIT_STEP_MS);
+}
+
+/* The record, once its state is no longer the one in "after". */
+static struct deployment *
+await_record(struct call *c, struct err *e)
+{
+	const char *after = request_param(c->request, "after");
+	enum deployment_state state;
+	struct deployment *d;
+	int64_t deadline;
+
+	if (read_wait(c->request, &deadline, e) == -1)
+		return NULL;
+	if (after != NULL && !deployment_state_by_name(after, &state)) {
+		err_set(e, ERR_INVALID, "after: not a state");
+		return NULL;
+	}
+	while ((d = find_record(c, e)) != NULL && after != NULL &&
+	    d->state == state && !deployment_is_final(state) &&
+	    may_wait(deadline))
+		deployment_free(d);
+	return d;
+}
+
+static int
+get_status(struct call *c, struct err *e)
+{
+	char etag[CONDITION_ETAG_SIZE], *text;
+	struct deployment *d = await_record(c, e);
+	struct json *view;
+	int64_t position = 0;
+
+	if (d == NULL)
+		return -1;
+	if (d->state == STATE_QUEUED &&
+	    queue_position(c->parts->queue, c->id, &position, e) == -1)
+		position = 0;
+	view = deployment_view(d, c->parts->conf, position);
+	text = json_text(view);
+	condition_etag_of(etag, text, strlen(text));
+	if (!deployment_is_final(d->state))
+		reply_header(c->reply, "Retry-After", "1");
+	reply_header(c->reply, "ETag", "%s", etag);
+	reply_header(c->reply, "Cache-Control", "no-cache");
+	if (condition_has(request_variable(c->request, "HTTP_IF_NONE_MATCH"),
+		etag))
+		reply_not_modified(c->reply);
+	else
+		reply_body(c->reply, 200, "application/json", text,
+		    strlen(text));
+	free(text);
+	json_free(view);
+	deployment_free(d);
+	return 0;
+}
+
+/* ---- GET /log/{id} ---- */
+
+/* The part of the log from offset on that the store has. */
+static int
+stored_log(struct call *c, int64_t offset, struct buf *out, int64_t *total,
+    struct err *e)
+{
+	struct store *store = parts_store(c->parts, e);
+	char *key = xasprintf("logs/%s.txt", c->id);
+	struct store_reader *r = NULL;
+	struct store_object o;
+	ssize_t n = 0;
+	int rc = -1;
+
+	if (store == NULL || store_head(store, key, &o, e) == -1)
+		goto out;
+	*total = o.size;
+	rc = 0;
+	if (offset >= o.size)
+		goto out;
+	if ((r = store_get_open(store, key, offset, &o, e)) == NULL) {
+		rc = -1;
+		goto out;
+	}
+	while (out->len < LOG_ANSWER_MAX_BYTES) {
+		size_t step = LOG_ANSWER_MAX_BYTES - out->len;
+
+		n = store_get_data(r, buf_space(out, step), step, e);
+		if (n <= 0)
+			break;
+		buf_grow(out, (size_t)n);
+	}
+	rc = n == -1 ? -1 : 0;
+out:
+	store_get_close(r);
+	free(key);
+	return rc;
+}
+
+/* The log moves from Redis to the store, and is in the store before it is
+ * gone from Redis: so the store is asked last. */
+static int
+read_log(struct call *c, int64_t offset, struct buf *out, int64_t *total,
+    struct err *e)
+{
+	struct err away;
+	bool answered;
+
+	*total = 0;
+	answered = queue_log_read(c->parts->queue, c->id, offset,
+		       LOG_ANSWER_MAX_BYTES, out, total, &away) == 0;
+	if (answered && *total > 0)
+		return 0;
+	if (stored_log(c, offset, out, total, e) == 0)
+		return 0;
+	if (e->code != ERR_NOTFOUND)
+		return -1;
+	if (!answered)
+		*e = away;
+	return answered ? 0 : -1;
+}
+
+static void
+reply_log(struct call *c, const struct buf *text, int64_t offset,
+    int64_t total, bool final)
+{
+	int64_t next = offset > total ? total : offset + (int64_t)text->len;
+
+	reply_header(c->reply, "X-Log-Offset", "%lld", (long long)next);
+	reply_header(c->reply, "X-Log-Complete", "%d", final && next >= total);
+	reply_header(c->reply, "Cache-Control", "no-store");
+	reply_body(c->reply, 200, "text/plain; charset=utf-8", buf_str(text),
+	    text->len);
+}
+
+static int
+get_log(struct call *c, struct err *e)
+{
+	struct buf text = BUF_INIT;
+	int64_t offset = 0, total = 0, deadline;
+	bool final;
+	int rc;
+
+	if (request_number(c->request, "offset", 0, INT64_MAX, &offset, e) ==
+		-1 ||
+	    read_wait(c->request, &deadline, e) == -1)
+		return -1;
+	do {
+		/* The record first: after a final one no line follows. */
+		struct deployment *d = find_record(c, e);
+
+		if (d == NULL)
+			return -1;
+		final = deployment_is_final(d->state);
+		deployment_free(d);
+		rc = read_log(c, offset, &text, &total, e);
+	} while (rc == 0 && text.len == 0 && !final && may_wait(deadline));
+	if (rc == 0)
+		reply_log(c, &text, offset, total, final);
+	buf_clear(&text);
+	return rc;
+}
+
+/* ---- /deployments ---- */
+
+struct list {
+	const struct conf *conf;
+	struct json *array;
+	int64_t last;
+};
+
+static int
+add_to_list(void *arg, const struct deployment *d)
+{
+	struct list *l = arg;
+
+	json_append(l->array, deployment_view(d, l->conf, 0));
+	l->last = d->created;
+	return 0;
+}
+
+static int
+get_deployments(struct call *c, struct err *e)
+{
+	struct list l = { c->parts->conf, json_new_array(), 0 };
+	struct json *answer = json_new_object();
+	int64_t limit = LIST_DEFAULT, before = 0;
+	int rc = -1;
+
+	json_set(answer, "deployments", l.array);
+	if (request_number(c->request, "limit", 1, LIST_MAX, &limit, e) ==
+		-1 ||
+	    request_number(c->request, "before", 1, INT64_MAX, &before, e) ==
+		-1 ||
+	    queue_list(c->parts->queue, before, (int)limit, add_to_list, &l,
+		e) == -1)
+		goto out;
+	if (json_count(l.array) == (size_t)limit)
+		json_set_int(answer, "before", l.last); /* of the next page */
+	reply_json(c->reply, 200, answer);
+	rc = 0;
+out:
+	json_free(answer);
+	return rc;
+}
+
+static int
+post_cancel(struct call *c, struct err *e)
+{
+	struct deployment *d = find_record(c, e);
+	struct json *answer;
+	int rc = -1;
+
+	if (d == NULL || access_owns(c->parts->access, c->owner, d, e) == -1)
+		goto out;
+	if (deployment_is_final(d->state)) {
+		err_set(e, ERR_CONFLICT, "%s has ended: it is %s.", c->id,
+		    deployment_state_name(d->state));
+		goto out;
+	}
+	if ((rc = queue_cancel(c->parts->queue, c->id, e)) == -1)
+		goto out;
+	answer = json_new_object();
+	json_set_bool(answer, "success", true);
+	json_set_string(answer, "id", c->id);
+	/* One that is being built is, once its worker has seen the mark. */
+	json_set_bool(answer, "canceled", rc == 1);
+	reply_json(c->reply, 200, answer);
+	json_free(answer);
+	log_info("cancel, by %s", c->owner == NULL ? "loopback" : c->owner);
+	rc = 0;
+out:
+	deployment_free(d);
+	return rc;
+}
+
+/* ---- GET /healthz, GET / ---- */
+
+static int
+get_health(struct call *c, struct err *e)
+{
+	struct json *answer = json_new_object();
+	struct store *store;
+	bool redis, objects;
+
+	redis = queue_check(c->parts->queue, e) == 0;
+	if (!redis)
+		log_error("health: redis: %s", e->msg);
+	store = parts_store(c->parts, e);
+	objects = store != NULL && store_check(store, e) == 0;
+	if (!objects)
+		log_error("health: store: %s", e->msg);
+	json_set_string(answer, "redis", redis ? "ok" : "does not answer");
+	json_set_string(answer, "store", objects ? "ok" : "does not answer");
+	if (!redis || !objects)
+		reply_header(c->reply, "Retry-After", "5");
+	reply_json(c->reply, redis && objects ? 200 : 503, answer);
+	json_free(answer);
+	return 0;
+}
+
+static int
+get_root(struct call *c, struct err *e)
+{
+	static const char text[] =
+	    "davit: from a repository's URL to a live site.\n"
+	    "\n"
+	    "POST /get/url              {\"url\": \"https://…\"}\n"
+	    "GET  /status/{id}          where it stands\n"
+	    "GET  /log/{id}?offset=N    what its build says\n"
+	    "GET  /deployments          the newest ones\n"
+	    "POST /deployments/{id}/cancel\n"
+	    "GET  /healthz\n";
+
+	reply_body(c->reply, 200, "text/plain; charset=utf-8", text,
+	    sizeof(text) - 1);
+	return 0;
+}
+
+/* ---- routes ---- */
+
+static const struct route {
+	const char *before;	/* the path, or what comes before the id */
+	const char *after;	/* the id; NULL: there is none */
+	enum request_method method;
+	bool open;		/* to everybody */
+	enum access_need need;
+	int (*handle)(struct call *, struct err *);
+} routes[] = {
+	{ "/", NULL, METHOD_GET, true, ACCESS_READ, get_root },
+	{ "/healthz", NULL, METHOD_GET, true, ACCESS_READ, get_health },
+	{ "/status/", "", METHOD_GET, false, ACCESS_STATUS, get_status },
+	{ "/log/", "", METHOD_GET, false, ACCESS_STATUS, get_log },
+	{ "/deployments", NULL, METHOD_GET, false, ACCESS_READ,
+	    get_deployments },
+	{ "/deployments/", "/cancel", METHOD_POST, false, ACCESS_CHANGE,
+	    post_cancel },
+};
+
+static bool
+matches(const struct route *route, const char *path, char id[ID_LENGTH + 1])
+{
+	size_t before = strlen(route->before), len = strlen(path), after;
+
+	if (route->after == NULL)
+		return strcmp(path, route->before) == 0;
+	after = strlen(route->after);
+	return len == before + ID_LENGTH + after &&
+	    strncmp(path, route->before, before) == 0 &&
+	    strcmp(path + len - after, route->after) == 0 &&
+	    name_is_id(path + before, ID_LENGTH, id);
+}
+
+static const struct route *
+find_route(const char *path, char id[ID_LENGTH + 1])
+{
+	for (size_t i = 0; i < sizeof(routes) / sizeof(routes[0]); i++)
+		if (matches(&routes[i], path, id))
+			return &routes[i];
+	return NULL;
+}
+
+static bool
+allows(const struct route *route, enum request_method method)
+{
+	return method == route->method ||
+	    (method == METHOD_HEAD && route->method == METHOD_GET);
+}
+
+static void
+handle(void *arg, const struct request *request, struct reply *reply)
+{
+	struct call c = { .parts = arg, .request = request, .reply = reply };
+	const struct route *route = find_route(request->path, c.id);
+	struct err e;
+
+	if (route == NULL) {
+		err_set(&e, ERR_NOTFOUND, "There is nothing here.");
+		reply_error(reply, &e, NULL);
+		return;
+	}
+	if (!allows(route, request->method)) {
+		reply_method(reply,
+		    route->method == METHOD_GET ? "GET, HEAD" : "POST");
+		return;
+	}
+	log_scope(c.id);
+	if ((!route->open &&
+		access_check(c.parts->access, request, route->need, &c.owner,
+		    &e) == -1) ||
+	    route->handle(&c, &e) == -1)
+		reply_error(reply, &e, c.id[0] == '\0' ? NULL : c.id);
+}
+
+int
+main(void)
+{
+	struct parts parts;
+	const struct responder responder = { handle, NULL, &parts };
+	int rc;
+
+	if (responder_init("api") == -1 || parts_open(&parts) == -1)
+		return 1;
+	rc = responder_run(&responder);
+	parts_close(&parts);
+	return rc;
+}

@@ -1,0 +1,246 @@
+/*
+ * site.fcgi: what the web server does not find on its disk.  The host names
+ * a site, its manifest what there is; fcgi/resolve decides, and the file comes
+ * from the store.
+ */
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "fcgi/condition.h"
+#include "fcgi/page.h"
+#include "fcgi/parts.h"
+#include "fcgi/reply.h"
+#include "fcgi/request.h"
+#include "fcgi/resolve.h"
+#include "fcgi/responder.h"
+#include "fcgi/shelf.h"
+#include "lib/buf.h"
+#include "lib/conf.h"
+#include "lib/err.h"
+#include "lib/log.h"
+#include "lib/manifest.h"
+#include "lib/mem.h"
+#include "lib/store.h"
+
+#define STREAM_STEP (64 * 1024)
+
+struct site {
+	struct parts parts;
+	struct shelf *shelf;
+	const char *sendfile;	/* the store's directory, where the web
+				   server sends files itself: X-Sendfile */
+};
+
+/* One request on its way. */
+struct visit {
+	struct site *site;
+	struct store *store;
+	const struct request *request;
+	struct reply *reply;
+	char id[ID_LENGTH + 1];
+};
+
+/* ---- a file's bytes ---- */
+
+/* Copy [from, to) of the object to the client. */
+static int
+stream(struct visit *v, struct store_reader *r, int64_t left, struct err *e)
+{
+	static char data[STREAM_STEP];
+
+	while (left > 0) {
+		size_t step = left > STREAM_STEP ? STREAM_STEP : (size_t)left;
+		ssize_t n = store_get_data(r, data, step, e);
+
+		if (n == -1)
+			return -1;
+		if (n == 0)
+			return err_set(e, ERR_STORE, "shorter than it was");
+		if (reply_data(v->reply, data, (size_t)n) == -1)
+			return 0; /* nobody is left to read it */
+		left -= n;
+	}
+	return 0;
+}
+
+static int
+send_part(struct visit *v, const struct manifest_file *f, int status,
+    int64_t from, int64_t to, struct err *e)
+{
+	char *key = manifest_file_key(v->id, f->path);
+	struct store_reader *r;
+	struct store_object o;
+	int rc = -1;
+
+	if ((r = store_get_open(v->store, key, from, &o, e)) == NULL) {
+		err_within(e, "%s", key);
+		goto out;
+	}
+	if (o.size != f->size) {
+		err_set(e, ERR_STORE, "%s: not of the size that the manifest "
+		    "tells", key);
+		goto out;
+	}
+	rc = 0;
+	reply_start(v->reply, status, f->type, to - from);
+	if (!v->reply->bodiless && stream(v, r, to - from, e) == -1)
+		log_error("%s: cut short: %s", key, e->msg);
+out:
+	store_get_close(r);
+	free(key);
+	return rc;
+}
+
+/* Let the web server send it.  The path is percent-encoded, as lighttpd
+ * expects. */
+static void
+hand_over(struct visit *v, const struct manifest_file *f)
+{
+	static const char plain[] = "/._-0123456789abcdefghijklmnopqrstuvwxyz"
+				    "ABCDEFGHIJKLMNOPQRSTUVWXYZ";
+	char *key = manifest_file_key(v->id, f->path);
+	struct buf path = BUF_INIT;
+
+	for (const char *p = key; *p != '\0'; p++) {
+		if (strchr(plain, *p) != NULL)
+			buf_addc(&path, *p);
+		else
+			buf_addf(&path, "%%%02X", (unsigned char)*p);
+	}
+	reply_header(v->reply, "X-Sendfile", "%s/%s", v->site->sendfile,
+	    buf_str(&path));
+	reply_start(v->reply, 200, f->type, -1);
+	buf_clear(&path);
+	free(key);
+}
+
+/* ---- answers ---- */
+
+static int
+send_file(struct visit *v, const struct manifest_file *f, struct err *e)
+{
+	const struct request *request = v->request;
+	char etag[CONDITION_ETAG_SIZE];
+	int64_t from = 0, to = f->size;
+
+	condition_etag(etag, f->sha256);
+	reply_header(v->reply, "ETag", "%s", etag);
+	reply_header(v->reply, "Cache-Control", "%s",
+	    resolve_cache_control(f->path));
+	if (condition_has(request_variable(request, "HTTP_IF_NONE_MATCH"),
+		etag)) {
+		reply_not_modified(v->reply);
+		return 0;
+	}
+	if (v->site->sendfile != NULL && f->size > STREAM_STEP) {
+		hand_over(v, f);
+		return 0;
+	}
+	reply_header(v->reply, "Accept-Ranges", "bytes");
+	switch (condition_range(request_variable(request, "HTTP_RANGE"),
+	    request_variable(request, "HTTP_IF_RANGE"), etag, f->size, &from,
+	    &to)) {
+	case RANGE_PART:
+		reply_header(v->reply, "Content-Range", "bytes %lld-%lld/%lld",
+		    (long long)from, (long long)to - 1, (long long)f->size);
+		return send_part(v, f, 206, from, to, e);
+	case RANGE_BEYOND:
+		reply_forget(v->reply);
+		reply_header(v->reply, "Content-Range", "bytes */%lld",
+		    (long long)f->size);
+		page_reply(v->reply, 416);
+		return 0;
+	default:
+		return send_part(v, f, 200, from, to, e);
+	}
+}
+
+static void
+send_redirect(struct visit *v, enum resolve_redirect how)
+{
+	const struct request *r = v->request;
+	size_t len = strlen(r->raw_path);
+	int keep = (int)len - (how == REDIRECT_DROP_SLASH ? 1 : 0);
+
+	reply_header(v->reply, "Location", "%.*s%s%s%s", keep, r->raw_path,
+	    how == REDIRECT_ADD_SLASH ? "/" : "",
+	    r->raw_query == NULL ? "" : "?",
+	    r->raw_query == NULL ? "" : r->raw_query);
+	reply_header(v->reply, "Cache-Control", "no-cache");
+	reply_body(v->reply, 308, NULL, "", 0);
+}
+
+static int
+answer(struct visit *v, struct err *e)
+{
+	struct manifest *m;
+	struct resolve r;
+
+	if ((v->store = parts_store(&v->site->parts, e)) == NULL ||
+	    (m = shelf_manifest(v->site->shelf, v->store, v->id, e)) == NULL)
+		return -1;
+	r = resolve_path(m, v->request->path,
+	    request_variable(v->request, "HTTP_ACCEPT"));
+	if (r.redirect != REDIRECT_NONE) {
+		send_redirect(v, r.redirect);
+		return 0;
+	}
+	if (r.status == 200)
+		return send_file(v, r.file, e);
+	if (r.file == NULL)
+		return err_set(e, ERR_NOTFOUND, "no such page");
+	reply_header(v->reply, "Cache-Control", "no-store");
+	return send_part(v, r.file, 404, 0, r.file->size, e);
+}
+
+static void
+refuse(void *arg, const struct err *e, struct reply *reply)
+{
+	int status = reply_status(e->code);
+
+	if (status >= 500)
+		log_error("%s", e->msg);
+	page_reply(reply, status);
+}
+
+static void
+handle(void *arg, const struct request *request, struct reply *reply)
+{
+	struct visit v = { .site = arg, .request = request, .reply = reply };
+	const char *host = request_variable(request, "HTTP_HOST");
+	struct err e;
+
+	if (request->method != METHOD_GET && request->method != METHOD_HEAD) {
+		reply_header(reply, "Allow", "GET, HEAD");
+		page_reply(reply, 405);
+		return;
+	}
+	if (host == NULL ||
+	    !resolve_host(host, v.site->parts.conf->domain, v.id)) {
+		page_reply(reply, 404);
+		return;
+	}
+	log_scope(v.id);
+	if (answer(&v, &e) == -1) {
+		reply_forget(reply);
+		refuse(arg, &e, reply);
+	}
+}
+
+int
+main(void)
+{
+	struct site site;
+	const struct responder responder = { handle, refuse, &site };
+	int rc;
+
+	if (responder_init("site") == -1 || parts_open(&site.parts) == -1)
+		return 1;
+	site.shelf = shelf_new();
+	site.sendfile = getenv("DAVIT_SENDFILE");
+	rc = responder_run(&responder);
+	shelf_free(site.shelf);
+	parts_close(&site.parts);
+	return rc;
+}

@@ -1,0 +1,172 @@
+/*
+ * submit.fcgi: POST /get/url.  One submission, from the check of its fields
+ * to a stored source and a queued id, or to an error and nothing at all.  The
+ * number of these processes is the number of submissions at once.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "fcgi/access.h"
+#include "fcgi/parts.h"
+#include "fcgi/reply.h"
+#include "fcgi/request.h"
+#include "fcgi/responder.h"
+#include "lib/conf.h"
+#include "lib/deployment.h"
+#include "lib/err.h"
+#include "lib/ingest.h"
+#include "lib/json.h"
+#include "lib/log.h"
+#include "lib/mem.h"
+#include "lib/name.h"
+#include "lib/queue.h"
+#include "lib/store.h"
+
+/* A record of what the request asks for, without an id. */
+static struct deployment *
+read_body(const struct request *request, struct err *e)
+{
+	struct deployment *d;
+	struct json *body;
+
+	if (!request_is_json(request)) {
+		err_set(e, ERR_INVALID,
+		    "Content-Type: must be application/json");
+		return NULL;
+	}
+	if (request->body.len == 0) {
+		err_set(e, ERR_INVALID,
+		    "body: empty; send {\"url\": \"https://…\"}");
+		return NULL;
+	}
+	body = json_parse(request->body.data, request->body.len, e);
+	if (body == NULL) {
+		err_within(e, "body");
+		return NULL;
+	}
+	d = deployment_from_request(body, e);
+	json_free(body);
+	return d;
+}
+
+/* Take the source back out of the store: its id was not queued. */
+static void
+withdraw(struct store *store, const char *id)
+{
+	char *key = ingest_key(id);
+	struct err e;
+
+	if (store_delete(store, key, &e) == -1)
+		log_error("%s is left without a record: %s", key, e.msg);
+	free(key);
+}
+
+/* A connection that breaks after the transaction looks like one that broke
+ * before it.  Ask again. */
+static int
+enqueue(struct queue *queue, const struct deployment *d, struct err *e)
+{
+	struct deployment *stored;
+	bool is_there;
+
+	if (queue_submit(queue, d, e) == 0)
+		return 0;
+	if (e->code != ERR_UNAVAILABLE)
+		return -1;
+	stored = queue_record(queue, d->id, NULL);
+	is_there = stored != NULL;
+	deployment_free(stored);
+	return is_there ? 0 : -1;
+}
+
+/* From a checked request to a stored source and a queued id. */
+static int
+submit(struct parts *p, struct deployment *d, const char *owner, struct err *e)
+{
+	struct store *store;
+
+	/* Before the minute that a fetch may take, not after it. */
+	if (queue_check(p->queue, e) == -1 ||
+	    (store = parts_store(p, e)) == NULL)
+		return -1;
+	name_new_id(d->id);
+	log_scope(d->id);
+	d->owner = xstrdup_null(owner);
+	d->created = d->updated = name_now_ms();
+	d->attempt = 1;
+	if (ingest_fetch(p->conf, store, d, e) == -1)
+		return -1;
+	d->state = STATE_QUEUED;
+	if (enqueue(p->queue, d, e) == -1) {
+		withdraw(store, d->id);
+		return -1;
+	}
+	log_info("queued %s %s", d->url, d->commit == NULL ? "" : d->commit);
+	return 0;
+}
+
+static void
+answer(struct reply *reply, const struct conf *conf, const char *id)
+{
+	struct json *a = json_new_object();
+	char *status = xasprintf("/status/%s", id);
+	char *site = conf_site_url(conf, id);
+
+	json_set_bool(a, "success", true);
+	json_set_string(a, "id", id);
+	json_set_string(a, "status", status);
+	json_set_string(a, "site", site);
+	reply_json(reply, 200, a);
+	json_free(a);
+	free(status);
+	free(site);
+}
+
+static int
+check_path(const char *path, struct err *e)
+{
+	if (strcmp(path, "/get/url") == 0)
+		return 0;
+	if (strcmp(path, "/get/tar") == 0)
+		return err_set(e, ERR_NOTFOUND,
+		    "Tarballs are not taken yet: push to a git host, and POST "
+		    "its URL to /get/url.");
+	return err_set(e, ERR_NOTFOUND, "There is nothing here.");
+}
+
+static void
+handle(void *arg, const struct request *request, struct reply *reply)
+{
+	struct parts *p = arg;
+	struct deployment *d = NULL;
+	const char *owner;
+	struct err e;
+
+	if (check_path(request->path, &e) == -1)
+		reply_error(reply, &e, NULL);
+	else if (request->method != METHOD_POST)
+		reply_method(reply, "POST");
+	else if (access_check(p->access, request, ACCESS_CHANGE, &owner,
+		     &e) == -1 ||
+	    (d = read_body(request, &e)) == NULL ||
+	    submit(p, d, owner, &e) == -1)
+		reply_error(reply, &e, NULL);
+	else
+		answer(reply, p->conf, d->id);
+	deployment_free(d);
+}
+
+int
+main(void)
+{
+	struct parts parts;
+	const struct responder responder = { handle, NULL, &parts };
+	int rc;
+
+	if (responder_init("submit") == -1 || parts_open(&parts) == -1)
+		return 1;
+	ingest_leave_on(responder_leave_fd());
+	rc = responder_run(&responder);
+	parts_close(&parts);
+	return rc;
+}

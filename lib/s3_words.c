@@ -1,0 +1,157 @@
+#include "lib/s3.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/bounds.h"
+#include "lib/buf.h"
+#include "lib/err.h"
+#include "lib/xml.h"
+
+/* A table of codes, because a code is all that tells who can mend it. */
+static const struct {
+	const char *code;
+	const char *cure;
+} cures[] = {
+	{ "SignatureDoesNotMatch",
+	    "the second line of store_keys is not this access key's secret" },
+	{ "InvalidAccessKeyId",
+	    "the server knows no such access key: see the first line of "
+	    "store_keys" },
+	{ "InvalidToken", "renew the file that s3_token names" },
+	{ "ExpiredToken", "renew the file that s3_token names" },
+	{ "AccessDenied",
+	    "let the access key of store_keys list the bucket, and read, "
+	    "write and delete in it" },
+	{ "AllAccessDisabled", "the bucket has been closed by its owner" },
+	{ "NoSuchBucket", "make the bucket, or correct its name in 'store'" },
+	{ "InvalidBucketName", "correct the bucket's name in 'store'" },
+	{ "PermanentRedirect",
+	    "the bucket is elsewhere: correct s3_region and 'store'" },
+	{ "TemporaryRedirect",
+	    "the bucket is elsewhere: correct s3_region and 'store'" },
+	{ "AuthorizationHeaderMalformed",
+	    "set s3_region to the bucket's region" },
+	{ "AuthorizationQueryParametersError",
+	    "set s3_region to the bucket's region" },
+	{ "RequestTimeTooSkewed",
+	    "set this machine's clock: it and the server's differ by too "
+	    "much" },
+	{ "RequestExpired",
+	    "set this machine's clock: it and the server's differ by too "
+	    "much" },
+	{ "QuotaExceeded", "the store is full: make room, or raise its quota" },
+	{ "InsufficientStorage", "the server's disk is full: make room there" },
+	{ "XMinioStorageFull", "the server's disk is full: make room there" },
+	{ "EntityTooLarge", "the server takes no object of that size" },
+	{ "NotImplemented", "the server lacks this operation" },
+	{ "MethodNotAllowed", "is this address that of an S3 server?" },
+	{ "SlowDown", "the server is overloaded; try again later" },
+	{ "ServiceUnavailable", "the server is overloaded; try again later" },
+	{ "InternalError", "a fault of the server; try again later" },
+};
+
+/* Codes that pass, whatever status they come with. */
+static const char *const passing[] = { "RequestTimeout", "SlowDown",
+	"InternalError", "ServiceUnavailable", "BadDigest", "IncompleteBody",
+	"XAmzContentSHA256Mismatch", "OperationAborted" };
+
+static struct xml
+document(const struct http_answer *a)
+{
+	if (a->body == NULL)
+		return (struct xml){ "", 0 };
+	return (struct xml){ buf_str(a->body), a->body->len };
+}
+
+/* The code of an S3 error; owned; NULL where the answer holds none. */
+static char *
+error_code(const struct http_answer *a)
+{
+	struct xml x = document(a);
+	char *code;
+
+	if (!xml_is_root(x, "Error"))
+		return NULL;
+	code = xml_value(x, "Code");
+	if (code == NULL || (code[0] != '\0' && strlen(code) <= 64))
+		return code;
+	free(code);
+	return NULL;
+}
+
+bool
+s3_is_passing(const struct http_answer *a)
+{
+	char *code = error_code(a);
+	bool yes = false;
+
+	for (size_t i = 0; code != NULL && !yes &&
+	     i < sizeof(passing) / sizeof(passing[0]); i++)
+		yes = strcmp(code, passing[i]) == 0;
+	free(code);
+	return yes || a->status == 408 || a->status == 429 ||
+	    a->status == 500 || a->status == 502 || a->status == 503 ||
+	    a->status == 504;
+}
+
+static const char *
+cure_of(const char *code, long status)
+{
+	for (size_t i = 0; i < sizeof(cures) / sizeof(cures[0]); i++)
+		if (strcmp(code, cures[i].code) == 0)
+			return cures[i].cure;
+	return status == 507 ? "the server's disk is full: make room there"
+			     : NULL;
+}
+
+/* Answers to HEAD, and those of proxies, hold no S3 error. */
+static int
+explain_status(const struct http_answer *a, struct err *e)
+{
+	long n = a->status;
+
+	if (n == 404 && document(a).len == 0)
+		return err_set(e, ERR_NOTFOUND, "no object");
+	if (n >= 300 && n < 400)
+		return err_set(e, ERR_STORE,
+		    "status %ld: the bucket is elsewhere%s%.*s: correct "
+		    "s3_region and 'store'", n,
+		    a->location == NULL ? "" : ", at ", HTTP_QUOTE_MAX_BYTES,
+		    a->location == NULL ? "" : a->location);
+	if (n == 403)
+		return err_set(e, ERR_STORE,
+		    "status 403: the keys of store_keys are wrong, or may not "
+		    "do this in the bucket");
+	if (n == 507)
+		return err_set(e, ERR_STORE,
+		    "status 507: the server's disk is full: make room there");
+	return err_set(e, ERR_STORE,
+	    "status %ld without an S3 error: is this address that of an S3 "
+	    "server, and is it healthy?", n);
+}
+
+int
+s3_explain(const struct http_answer *a, struct err *e)
+{
+	struct xml x = document(a);
+	char *code = error_code(a), *message, *region;
+	const char *cure;
+
+	if (code == NULL)
+		return explain_status(a, e);
+	message = xml_value(x, "Message");
+	region = xml_value(x, "Region");
+	cure = cure_of(code, a->status);
+	err_set(e, ERR_STORE, "%s: %.*s%s%s%s%.64s%s", code,
+	    HTTP_QUOTE_MAX_BYTES, message == NULL ? "" : message,
+	    cure == NULL ? "" : ": ", cure == NULL ? "" : cure,
+	    region == NULL ? "" : " (it is in ",
+	    region == NULL ? "" : region, region == NULL ? "" : ")");
+	if (strcmp(code, "NoSuchKey") == 0 || strcmp(code, "NoSuchUpload") == 0)
+		err_recode(e, ERR_NOTFOUND);
+	free(code);
+	free(message);
+	free(region);
+	return -1;
+}

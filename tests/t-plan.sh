@@ -1,0 +1,66 @@
+#!/bin/bash
+# davit-build --plan, and its other options that need no engine.
+
+# shellcheck source=tap.sh
+. "$(dirname "$0")/tap.sh"
+
+T=$(mktemp -d)
+trap 'rm -rf "$T"' EXIT
+program=$top_builddir/worker/davit-build
+export DAVIT_PKGDATADIR=$top_srcdir/worker
+
+plan() {
+	words=$("$program" --plan "$1" 2>&1)
+	rc=$?
+}
+
+mkdir -p "$T/vite/src" "$T/static/public" "$T/next" "$T/none" "$T/loop"
+echo '{"dependencies":{"vite":"5"},"engines":{"node":"20.x"}}' \
+	>"$T/vite/package.json"
+echo 'export default { build: { outDir: "www" } }' >"$T/vite/vite.config.ts"
+touch "$T/vite/pnpm-lock.yaml" "$T/static/public/index.html"
+echo '{"dependencies":{"next":"14"}}' >"$T/next/package.json"
+ln -s . "$T/loop/loop"
+ln -s /etc/passwd "$T/loop/package.json"
+
+plan "$T/vite"
+is $rc 0 'vite: a plan'
+like "$words" 'framework +Vite \(vite\)' 'vite: its name'
+like "$words" 'rule +package.json depends on vite' 'vite: the rule'
+like "$words" 'node +20, from engines' 'vite: the version of Node'
+like "$words" 'install +pnpm install --frozen-lockfile' 'vite: installing'
+like "$words" 'build +pnpm exec vite build' 'vite: building'
+like "$words" 'output +www, else dist' 'vite: its own output first'
+like "$words" 'spa +yes' 'vite: one page'
+
+plan "$T/static"
+is $rc 0 'static: a plan'
+like "$words" 'output +public' 'static: where'
+
+plan "$T/next"
+is $rc 1 'a server: no plan'
+like "$words" "Set output: 'export'" 'a server: what to do'
+
+plan "$T/none"
+like "$rc $words" '1 .*neither a package.json nor an index.html' 'nothing'
+plan "$T/loop"
+like "$rc $words" '1 .*neither a package.json' 'links are not followed'
+plan "$T/no-such"
+like "$rc $words" '1 .*No such file' 'no directory'
+
+like "$("$program" --version)" '^davit-build [0-9]' '--version'
+like "$("$program" --help)" '^usage: davit-build' '--help'
+"$program" --no-such 2>/dev/null
+is $? 64 'an unknown option'
+"$program" extra 2>/dev/null
+is $? 64 'an argument too many'
+echo 'build_time 0' >"$T/bad.conf"
+like "$("$program" -c "$T/bad.conf" </dev/null 2>&1)" \
+	'bad.conf:1: build_time' 'a bad configuration is told by its line'
+: >"$T/empty.conf"
+like "$("$program" -c "$T/empty.conf" </dev/null 2>&1)" \
+	'the job on standard input' 'no job'
+is "$("$program" -c "$T/empty.conf" --clean 'a;b' 2>&1; echo $?)" \
+	$'davit-build: a;b is no id\n64' '--clean: no id'
+
+done_testing

@@ -1,0 +1,253 @@
+#include "tests/unit.h"
+
+#include <stdarg.h>
+#include <string.h>
+
+#include "fcgi/resolve.h"
+#include "lib/bounds.h"
+#include "lib/manifest.h"
+
+static const char page[] = "text/html,application/xhtml+xml,*/*;q=0.8";
+
+/* A site of these paths; the list ends with NULL. */
+static struct manifest *
+site(bool spa, ...)
+{
+	struct manifest *m = manifest_new("abcdefghij", spa);
+	struct manifest_file f = { 0 };
+	va_list ap;
+
+	f.type = "text/html";
+	va_start(ap, spa);
+	while ((f.path = va_arg(ap, const char *)) != NULL)
+		manifest_add(m, &f);
+	va_end(ap);
+	return m;
+}
+
+static void
+expect_for(struct manifest *m, const char *path, const char *accept,
+    int status, const char *file)
+{
+	struct resolve r = resolve_path(m, path, accept);
+
+	if (r.status != status)
+		fail_msg("%s: %d, not %d", path, r.status, status);
+	if (file == NULL)
+		assert_null(r.file);
+	else {
+		assert_non_null(r.file);
+		assert_string_equal(r.file->path, file);
+	}
+	assert_int_equal(r.redirect != REDIRECT_NONE, status == 308);
+}
+
+static void
+expect(struct manifest *m, const char *path, int status, const char *file)
+{
+	expect_for(m, path, page, status, file);
+}
+
+static void
+the_file_itself_comes_first(void **state)
+{
+	struct manifest *m = site(false, "a", "a.html", "a/index.html",
+	    "index.html", "b c.txt", NULL);
+
+	expect(m, "/", 200, "index.html");
+	expect(m, "/index.html", 200, "index.html");
+	expect(m, "/a", 200, "a");
+	expect(m, "/a/", 200, "a/index.html");
+	expect(m, "/b c.txt", 200, "b c.txt");
+	expect(m, "/A", 404, NULL);
+	manifest_free(m);
+}
+
+static void
+pages_need_no_ending(void **state)
+{
+	struct manifest *m = site(false, "about.html", "docs/index.html",
+	    "docs/a.html", "both.html", "both/index.html", NULL);
+
+	expect(m, "/about", 200, "about.html");
+	expect(m, "/docs/a", 200, "docs/a.html");
+	expect(m, "/both", 200, "both.html");
+	expect(m, "/both/", 200, "both/index.html");
+	manifest_free(m);
+}
+
+static void
+slashes_are_put_right(void **state)
+{
+	struct manifest *m = site(false, "about.html", "docs/index.html",
+	    NULL);
+
+	expect(m, "/docs", 308, NULL);
+	assert_int_equal(resolve_path(m, "/docs", page).redirect,
+	    REDIRECT_ADD_SLASH);
+	expect(m, "/about/", 308, NULL);
+	assert_int_equal(resolve_path(m, "/about/", page).redirect,
+	    REDIRECT_DROP_SLASH);
+	expect(m, "/", 404, NULL);
+	manifest_free(m);
+}
+
+static void
+nearest_404_page_answers(void **state)
+{
+	struct manifest *m = site(true, "index.html", "404.html",
+	    "blog/404.html", "blog/a/index.html", NULL);
+
+	expect(m, "/none", 404, "404.html");
+	expect(m, "/none/deep/er", 404, "404.html");
+	expect(m, "/blog/none", 404, "blog/404.html");
+	expect(m, "/blog/a/none.png", 404, "blog/404.html");
+	expect(m, "/blog/b/c/", 404, "blog/404.html");
+	expect(m, "/blogs", 404, "404.html");
+	manifest_free(m);
+}
+
+static void
+page_200_wins_over_404(void **state)
+{
+	struct manifest *m = site(false, "index.html", "200.html", "404.html",
+	    NULL);
+
+	expect(m, "/app/route", 200, "200.html");
+	expect(m, "/app/missing.js", 404, "404.html");
+	expect_for(m, "/app/data", "application/json", 404, "404.html");
+	manifest_free(m);
+}
+
+static void
+single_page_application_takes_its_routes(void **state)
+{
+	struct manifest *m = site(true, "index.html", "assets/a.js", NULL);
+
+	expect(m, "/users/7", 200, "index.html");
+	expect(m, "/users/7/", 200, "index.html");
+	expect(m, "/old.html", 200, "index.html");
+	expect(m, "/assets/a.js", 200, "assets/a.js");
+	expect_for(m, "/users/7", NULL, 200, "index.html");
+	expect_for(m, "/users/7", "*/*", 200, "index.html");
+	expect_for(m, "/users/7", "image/png, TEXT/HTML;q=0.5", 200,
+	    "index.html");
+	manifest_free(m);
+}
+
+static void
+what_is_no_page_is_never_the_application(void **state)
+{
+	struct manifest *m = site(true, "index.html", NULL);
+
+	expect(m, "/assets/gone.js", 404, NULL);
+	expect(m, "/logo.png", 404, NULL);
+	expect_for(m, "/api/users", "application/json", 404, NULL);
+	expect_for(m, "/api/users", "text/htmlx, x/text/html", 404, NULL);
+	expect_for(m, "/api/users", "", 404, NULL);
+	manifest_free(m);
+	m = site(false, "index.html", NULL);
+	expect(m, "/users/7", 404, NULL);
+	manifest_free(m);
+}
+
+static void
+dotfiles_are_never_shown(void **state)
+{
+	struct manifest *m = site(true, "index.html", ".env", ".git/config",
+	    "a/.htpasswd", ".well-known/security.txt",
+	    ".well-known/.secret", "a/.well-known/x", ".wellknown", NULL);
+
+	expect(m, "/.env", 404, NULL);
+	expect(m, "/.git/config", 404, NULL);
+	expect(m, "/a/.htpasswd", 404, NULL);
+	expect(m, "/a/.well-known/x", 404, NULL);
+	expect(m, "/.wellknown", 404, NULL);
+	expect(m, "/.well-known/.secret", 404, NULL);
+	expect(m, "/.well-known/security.txt", 200,
+	    ".well-known/security.txt");
+	manifest_free(m);
+}
+
+static void
+hashed_names_are_kept_for_ever(void **state)
+{
+	static const char *const names[] = { "assets/index-BxY3_k9Q.js",
+		"static/js/main.8f3a2b1c.js", "main.8f3a2b1c.chunk.css",
+		"x.0123abcd.js.map", "_next/static/x/_buildManifest.js",
+		"_astro/a.css", "_nuxt/entry.js", "_app/immutable/start.js" };
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		if (strstr(resolve_cache_control(names[i]), "immutable") ==
+		    NULL)
+			fail_msg("%s", names[i]);
+}
+
+static void
+other_names_are_asked_about_each_time(void **state)
+{
+	static const char *const names[] = { "index.html", "app.js",
+		"jquery-3.7.1.min.js", "some-component.js", "logo.svg",
+		"page-12345678.html", "_next/static/x.html", "sw.js",
+		"_astro/sw.js", "service-worker.js", "manifest.json",
+		"app-12345678.webmanifest", "robots.txt",
+		"sitemap-20240101.xml", "a-12345678", "a-1234567.js",
+		"a-12345678/b.js", "a-abcdefgh.js" };
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		if (strstr(resolve_cache_control(names[i]), "immutable") !=
+		    NULL)
+			fail_msg("%s", names[i]);
+}
+
+static void
+host_names_the_site(void **state)
+{
+	char id[ID_LENGTH + 1] = "";
+
+	assert_true(resolve_host("abcdefghi1.davit.test", "davit.test", id));
+	assert_string_equal(id, "abcdefghi1");
+	assert_true(resolve_host("ABCDEFGHI2.Davit.Test:8080", "davit.test",
+	    id));
+	assert_string_equal(id, "abcdefghi2");
+	assert_true(resolve_host("abcdefghi3.davit.test.:80", "davit.test",
+	    id));
+	assert_string_equal(id, "abcdefghi3");
+}
+
+static void
+other_hosts_name_none(void **state)
+{
+	static const char *const hosts[] = { "", ".", ":80", "davit.test",
+		"abcdefghi.davit.test", "abcdefghij1.davit.test",
+		"a.abcdefghij.davit.test", "abcdefghij.davit.test.evil.org",
+		"abcdefghij.davit.tesT..", "abcdefghij-davit.test",
+		"abcdef/hij.davit.test", "abcdefghij.davitXtest", "[::1]",
+		"abcdefghij" };
+	char id[ID_LENGTH + 1];
+
+	for (size_t i = 0; i < sizeof(hosts) / sizeof(hosts[0]); i++)
+		if (resolve_host(hosts[i], "davit.test", id))
+			fail_msg("%s", hosts[i]);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(the_file_itself_comes_first),
+		cmocka_unit_test(pages_need_no_ending),
+		cmocka_unit_test(slashes_are_put_right),
+		cmocka_unit_test(nearest_404_page_answers),
+		cmocka_unit_test(page_200_wins_over_404),
+		cmocka_unit_test(single_page_application_takes_its_routes),
+		cmocka_unit_test(what_is_no_page_is_never_the_application),
+		cmocka_unit_test(dotfiles_are_never_shown),
+		cmocka_unit_test(hashed_names_are_kept_for_ever),
+		cmocka_unit_test(other_names_are_asked_about_each_time),
+		cmocka_unit_test(host_names_the_site),
+		cmocka_unit_test(other_hosts_name_none),
+	};
+
+	return cmocka_run_group_tests_name("resolve", tests, NULL, NULL);
+}

@@ -1,0 +1,441 @@
+#include "worker/box.h"
+
+#include <ctype.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/buf.h"
+#include "lib/conf.h"
+#include "lib/deployment.h"
+#include "lib/mem.h"
+#include "lib/name.h"
+#include "worker/buildenv.h"
+#include "worker/buildlog.h"
+#include "worker/checkout.h"
+#include "worker/docker.h"
+#include "worker/helper.h"
+#include "worker/list.h"
+#include "worker/plan.h"
+#include "worker/watch.h"
+
+/* A file system with less than this left has failed the build. */
+#define FULL_KIB 256
+
+struct box {
+	struct box_spec spec;
+	struct docker *docker;
+	char *container;
+	char *dir;		/* the site's, in the container */
+	char **env;		/* of commands */
+};
+
+/* ---- making and removing ---- */
+
+/* The image of davit.conf, with the plan's major in place of the one that its
+ * tag begins with ("davit/builder:22-full").  Owned by the caller. */
+static char *
+image_for(const char *image, int major)
+{
+	const char *tag = strrchr(image, ':');
+	size_t digits;
+
+	if (tag == NULL || strchr(tag, '/') != NULL ||
+	    !isdigit((unsigned char)tag[1]))
+		return xstrdup(image);
+	digits = strspn(tag + 1, "0123456789");
+	return xasprintf("%.*s:%d%s", (int)(tag - image), image, major,
+	    tag + 1 + digits);
+}
+
+/* The image with the wanted Node, else the default one.  NULL: none. */
+static char *
+choose_image(struct box *b, struct err *e)
+{
+	const char *usual = b->spec.conf->image;
+	char *image = image_for(usual, b->spec.plan->node);
+	int has = docker_has_image(b->docker, image, e);
+
+	if (has == 0 && strcmp(image, usual) != 0) {
+		buildlog_say(b->spec.log, "warning: there is no image for "
+		    "Node %d; %s is used", b->spec.plan->node, usual);
+		free(image);
+		image = xstrdup(usual);
+		has = docker_has_image(b->docker, image, e);
+	}
+	if (has == 1)
+		return image;
+	if (has == 0)
+		err_set(e, ERR_NO_IMAGE,
+		    "there is no builder image %s on this worker", image);
+	free(image);
+	return NULL;
+}
+
+static int
+start(struct box *b, struct err *e)
+{
+	const struct deployment *job = b->spec.job;
+	struct docker_spec spec = { .conf = b->spec.conf,
+		.id = job->id,
+		.attempt = job->attempt };
+	char *image = NULL;
+	int rc = -1;
+
+	b->docker = docker_open(spec.conf->docker, e);
+	if (b->docker == NULL ||
+	    docker_remove_all(b->docker, job->id, e) == -1 ||
+	    docker_ensure_network(b->docker, spec.conf->build_network, e) ==
+		-1 ||
+	    (image = choose_image(b, e)) == NULL ||
+	    watch_check(b->spec.watch, e) == -1)
+		goto out;
+	spec.image = image;
+	if ((b->container = docker_create(b->docker, &spec, e)) != NULL &&
+	    watch_check(b->spec.watch, e) == 0)
+		rc = docker_start(b->docker, b->container, e);
+out:
+	free(image);
+	return rc;
+}
+
+struct box *
+box_open(const struct box_spec *spec, struct err *e)
+{
+	struct box *b = xcalloc(1, sizeof(*b));
+	const char *dir = spec->job->dir;
+
+	b->spec = *spec;
+	b->dir = dir == NULL || dir[0] == '\0'
+	    ? xstrdup("/work/src")
+	    : xasprintf("/work/src/%s", dir);
+	b->env = buildenv_new(spec->conf, spec->job, spec->env, spec->plan);
+	if (start(b, e) == 0)
+		return b;
+	box_close(b);
+	return NULL;
+}
+
+void
+box_close(struct box *b)
+{
+	if (b == NULL)
+		return;
+	if (b->container != NULL)
+		docker_remove(b->docker, b->container, NULL);
+	docker_free(b->docker);
+	buildenv_free(b->env);
+	free(b->container);
+	free(b->dir);
+	free(b);
+}
+
+/* ---- davit's own helpers in it ---- */
+
+static int
+begin_helper(struct box *b, struct helper *h, const char *const *argv,
+    struct err *e)
+{
+	const struct helper_spec spec = { .docker = b->docker,
+		.container = b->container,
+		.watch = b->spec.watch,
+		.cwd = b->dir };
+
+	return helper_start(h, &spec, argv, e);
+}
+
+/* One that says little, to its end. */
+static int
+run_helper(struct box *b, struct helper *h, const char *const *argv,
+    int *status, struct err *e)
+{
+	if (begin_helper(b, h, argv, e) == -1)
+		return -1;
+	return docker_process_finish(h->process, status, e);
+}
+
+/* ---- the source ---- */
+
+static int
+pour(void *arg, const void *data, size_t len, struct err *e)
+{
+	struct helper *h = arg;
+
+	return docker_process_write(h->process, data, len, e);
+}
+
+static int
+unpacked(struct box *b, struct helper *h, int status, struct err *e)
+{
+	const char *words = helper_words(h);
+
+	if (status == 0)
+		return 0;
+	if (strstr(words, "No space left") != NULL)
+		return err_set(e, ERR_BUILD_DISK,
+		    "the source does not fit into the work directory of "
+		    "%lld MiB",
+		    (long long)(b->spec.conf->build_disk >> 20));
+	if (status > 128)
+		return err_set(e, ERR_BUILD_OOM,
+		    "the source does not fit into the memory of a build");
+	return err_set(e, ERR_REPO_UNSAFE,
+	    "the source cannot be unpacked: %.200s", words);
+}
+
+int
+box_fill(struct box *b, struct store *store, struct err *e)
+{
+	static const char *const argv[] = { "tar", "-x", "-f", "-", NULL };
+	const struct helper_spec spec = { .docker = b->docker,
+		.container = b->container,
+		.watch = b->spec.watch,
+		.input = true };
+	struct helper h;
+	struct err end;
+	int rc = -1, status;
+
+	if (helper_start(&h, &spec, argv, e) == -1)
+		goto out;
+	rc = checkout_pack(store, b->spec.conf, b->spec.job->id, pour, &h, e);
+	/* A tar that no longer reads has said why, or will. */
+	if (rc == -1 && e->code != ERR_REMOTE)
+		goto out;
+	if (docker_process_end(h.process, &end) == -1 ||
+	    docker_process_finish(h.process, &status, &end) == -1 ||
+	    unpacked(b, &h, status, &end) == -1) {
+		*e = end;
+		rc = -1;
+	} else if (rc == -1)
+		err_recode(e, ERR_DOCKER);
+out:
+	helper_free(&h);
+	return rc;
+}
+
+/* ---- commands ---- */
+
+static int
+log_output(void *arg, enum dstream_which which, const char *data, size_t len,
+    struct err *e)
+{
+	struct buildlog *log = arg;
+
+	buildlog_add(log, data, len);
+	return 0;
+}
+
+/* *status is the command's; -1: it could not be run to its end. */
+static int
+run(struct box *b, const char *command, int *status, struct err *e)
+{
+	const char *const argv[] = { "/bin/sh", "-c", command, NULL };
+	struct docker_command c = { .argv = argv,
+		.env = b->env,
+		.cwd = b->dir };
+	struct docker_process *p;
+	int rc;
+
+	buildlog_say(b->spec.log, "$ %s", command);
+	buildlog_mark(b->spec.log);
+	p = docker_exec(b->docker, b->container, &c, b->spec.watch, log_output,
+	    b->spec.log, e);
+	rc = p == NULL ? -1 : docker_process_finish(p, status, e);
+	docker_process_free(p);
+	return rc;
+}
+
+static bool
+log_says(struct box *b, const char *words)
+{
+	return strstr(buildlog_tail(b->spec.log), words) != NULL;
+}
+
+/* Which of the directories of builds is full, or NULL. */
+static const char *
+full_directory(struct box *b)
+{
+	static const char *const places[] = { "/work", "/tmp" };
+	const char *found = NULL;
+
+	for (size_t i = 0; i < 2 && found == NULL; i++) {
+		const char *const argv[] = { "df", "-Pk", places[i], NULL };
+		struct helper h;
+		const char *line;
+		int status;
+		long left;
+
+		if (run_helper(b, &h, argv, &status, NULL) == 0 &&
+		    (line = strchr(buf_str(&h.out), '\n')) != NULL &&
+		    sscanf(line, "%*s %*s %*s %ld", &left) == 1 &&
+		    left < FULL_KIB)
+			found = places[i];
+		helper_free(&h);
+	}
+	return found;
+}
+
+/* Why did it fail?  Lack of disk or of memory is told by name, since neither
+ * is the command's own fault. */
+static int
+failed(struct box *b, const char *command, int status, enum err_code failure,
+    struct err *e)
+{
+	const struct conf *c = b->spec.conf;
+	const char *full = NULL;
+	bool oom = false;
+
+	if (log_says(b, "No space left on device") || log_says(b, "ENOSPC"))
+		full = full_directory(b);
+	if (full != NULL)
+		return err_set(e, ERR_BUILD_DISK,
+		    "'%.150s' has filled %s; the work directory has %lld MiB",
+		    command, full, (long long)(c->build_disk >> 20));
+	if (docker_kill(b->docker, b->container, &oom, e) == -1)
+		return -1;
+	if (oom)
+		return err_set(e, ERR_BUILD_OOM,
+		    "'%.150s' needs more than the %lld MiB of memory that "
+		    "are allowed", command,
+		    (long long)(c->build_memory >> 20));
+	if (log_says(b, "JavaScript heap out of memory"))
+		return err_set(e, ERR_BUILD_OOM,
+		    "'%.150s' has filled the heap of Node.js; "
+		    "NODE_OPTIONS=--max-old-space-size=… in 'env' raises it",
+		    command);
+	if (log_says(b, "ERR_OSSL_EVP_UNSUPPORTED"))
+		buildlog_say(b->spec.log, "hint: an old webpack needs "
+		    "NODE_OPTIONS=--openssl-legacy-provider in 'env'");
+	return err_set(e, failure, "'%.150s' exited with status %d%s", command,
+	    status, status == 127 ? " (a command was not found)" : "");
+}
+
+int
+box_run(struct box *b, const char *command, enum err_code failure,
+    struct err *e)
+{
+	int status;
+
+	if (run(b, command, &status, e) == -1)
+		return -1;
+	return status == 0 ? 0 : failed(b, command, status, failure, e);
+}
+
+int
+box_install(struct box *b, const char *command, struct err *e)
+{
+	int status;
+
+	if (run(b, command, &status, e) == -1)
+		return -1;
+	if (status == 0)
+		return 0;
+	if (strcmp(command, "npm ci") != 0 ||
+	    !log_says(b, "can only install packages"))
+		return failed(b, command, status, ERR_INSTALL, e);
+	buildlog_say(b->spec.log, "warning: the lock file does not fit "
+	    "package.json; trying once more without it.  Run 'npm install' "
+	    "and commit the lock file.");
+	return box_run(b, "npm install", ERR_INSTALL, e);
+}
+
+/* ---- the output ---- */
+
+/* First one with an index.html, then any; a * stands for one directory.  The
+ * empty IFS keeps blanks in names. */
+static const char find_output[] =
+    "IFS=\n"
+    "for want in index any; do for c in \"$@\"; do for d in \"$c\" $c; do\n"
+    "	[ -d \"$d\" ] || continue\n"
+    "	[ $want = any ] || [ -f \"$d/index.html\" ] || continue\n"
+    "	printf %s \"$d\"\n"
+    "	exit 0\n"
+    "done; done; done\n"
+    "exit 1\n";
+
+static int
+missing(const struct plan *plan, struct err *e)
+{
+	struct buf all = BUF_INIT;
+
+	for (char **o = plan->outputs; o != NULL && *o != NULL; o++)
+		buf_addf(&all, "%s%s", all.len > 0 ? ", " : "", *o);
+	err_set(e, ERR_OUTPUT_MISSING,
+	    list_count(plan->outputs) == 1
+		? "the build has not written the directory %.300s"
+		: "the build has written none of the directories %.300s",
+	    buf_str(&all));
+	buf_clear(&all);
+	return -1;
+}
+
+char *
+box_output(struct box *b, struct err *e)
+{
+	const struct plan *plan = b->spec.plan;
+	const char **argv = xcalloc(list_count(plan->outputs) + 5,
+	    sizeof(*argv));
+	char *found = NULL;
+	struct helper h;
+	size_t n = 0;
+	int status;
+
+	argv[n++] = "/bin/sh";
+	argv[n++] = "-c";
+	argv[n++] = find_output;
+	argv[n++] = "sh";
+	for (char **o = plan->outputs; o != NULL && *o != NULL; o++)
+		argv[n++] = *o;
+	if (run_helper(b, &h, argv, &status, e) == -1)
+		goto out;
+	if (status == 0 && (strcmp(buf_str(&h.out), ".") == 0 ||
+			       name_is_path(buf_str(&h.out))))
+		found = xstrdup(buf_str(&h.out));
+	else
+		missing(plan, e);
+out:
+	helper_free(&h);
+	free(argv);
+	return found;
+}
+
+/* Links are followed inside the container, where they lead to nothing but the
+ * container's own files: what comes out has none.  Hard links come as files of
+ * their own. */
+int
+box_read(struct box *b, const char *dir,
+    int (*take)(void *, tar_source *, void *, struct err *), void *arg,
+    struct err *e)
+{
+	char *where = xasprintf("./%s", dir);
+	/* Of the whole checkout, what no site has would only cost time. */
+	bool all = strcmp(dir, ".") == 0;
+	const char *const argv[] = { "tar", "-c", "-h", "--hard-dereference",
+		"-f", "-", "-C", where, all ? "--exclude=./node_modules" : ".",
+		all ? "--exclude=./.git" : NULL, ".", NULL };
+	struct helper h;
+	struct err why = { .code = ERR_NONE };
+	int rc = -1, status;
+
+	if (begin_helper(b, &h, argv, e) == -1)
+		goto out;
+	if ((rc = take(arg, helper_read, &h, &why)) == -1 && why.code != ERR_INVALID)
+	{
+		if (e != NULL)
+			*e = why;
+		goto out;
+	}
+	h.drop = true;
+	if (docker_process_finish(h.process, &status, e) == -1)
+		rc = -1;
+	else if (status != 0)
+		rc = err_set(e, ERR_OUTPUT_UNSAFE,
+		    "the output cannot be read: %.200s", helper_words(&h));
+	else if (rc == -1)
+		err_set(e, ERR_DOCKER, "the output came damaged: %.200s",
+		    why.msg);
+out:
+	helper_free(&h);
+	free(where);
+	return rc;
+}

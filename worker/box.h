@@ -1,0 +1,59 @@
+/*
+ * The container of one build: made, filled with the source, told to run
+ * commands, asked for what they wrote, and removed.
+ */
+#ifndef DAVIT_WORKER_BOX_H
+#define DAVIT_WORKER_BOX_H
+
+#include "lib/err.h"
+#include "lib/tar.h"
+
+struct box;
+struct buildlog;
+struct conf;
+struct deployment;
+struct json;
+struct plan;
+struct store;
+struct watch;
+
+struct box_spec {
+	const struct conf *conf;
+	const struct deployment *job;
+	const struct json *env;	/* the request's; NULL: none */
+	const struct plan *plan;
+	struct watch *watch;
+	struct buildlog *log;
+};
+
+/* Start an empty one; containers that an earlier attempt has left are
+ * removed.  What spec points to must outlive it. */
+struct box *box_open(const struct box_spec *, struct err *);
+
+/* Remove the container, and all that ran in it. */
+void box_close(struct box *);
+
+/* The source of the deployment from the store. */
+int box_fill(struct box *, struct store *, struct err *);
+
+/* Run a command in the site's directory, with its output in the log.  A
+ * status other than 0 is an error: failure, or ERR_BUILD_OOM or
+ * ERR_BUILD_DISK where that was the reason. */
+int box_run(struct box *, const char *command, enum err_code failure,
+    struct err *);
+
+/* The same for installing: where a lock file of npm turns out not to fit its
+ * package.json, it is tried once without. */
+int box_install(struct box *, const char *command, struct err *);
+
+/* Which of the plan's output directories there is, owned by the caller.
+ * NULL: ERR_OUTPUT_MISSING. */
+char *box_output(struct box *, struct err *);
+
+/* A tar of a directory's files goes through take, which reads it by the
+ * source that it is given. */
+int box_read(struct box *, const char *dir,
+    int (*take)(void *arg, tar_source *, void *source_arg, struct err *),
+    void *arg, struct err *);
+
+#endif

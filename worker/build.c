@@ -1,0 +1,378 @@
+#include "worker/build.h"
+
+#include <ctype.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/bounds.h"
+#include "lib/buf.h"
+#include "lib/conf.h"
+#include "lib/deployment.h"
+#include "lib/err.h"
+#include "lib/json.h"
+#include "lib/log.h"
+#include "lib/manifest.h"
+#include "lib/mem.h"
+#include "lib/name.h"
+#include "lib/store.h"
+#include "worker/box.h"
+#include "worker/buildlog.h"
+#include "worker/checkout.h"
+#include "worker/events.h"
+#include "worker/frameworks.h"
+#include "worker/plan.h"
+#include "worker/project.h"
+#include "worker/publish.h"
+#include "worker/watch.h"
+
+/* Where the image's tag names none. */
+#define NODE_DEFAULT 22
+
+struct build {
+	const struct build_job *job;
+	struct buildlog *log;
+	struct store *store;
+	struct plan *plan;
+	struct box *box;
+	struct publish *publish;
+	int64_t files, bytes;	/* of what is live */
+	bool live;
+	int64_t began;		/* of the stage that is timed */
+};
+
+/* ---- what an earlier attempt has left ---- */
+
+/* 1: it had got as far as the manifest, and only its last word was lost. */
+static int
+is_live(struct build *b, struct err *e)
+{
+	char *key = manifest_key(b->job->record->id);
+	struct buf text = BUF_INIT;
+	struct manifest *m;
+	struct err why;
+	int rc;
+
+	rc = store_get(b->store, key, JSON_MAX_BYTES, &text, &why);
+	if (rc == 0) {
+		m = manifest_from_text(buf_str(&text), text.len, &why);
+		if (m != NULL) {
+			b->files = (int64_t)manifest_count(m);
+			b->bytes = manifest_bytes(m);
+			b->live = true;
+		}
+		rc = m == NULL ? -1 : 1;
+		manifest_free(m);
+	} else if (why.code == ERR_NOTFOUND)
+		rc = 0;
+	if (rc == -1 && e != NULL)
+		*e = why;
+	buf_clear(&text);
+	free(key);
+	return rc;
+}
+
+/* ---- planning ---- */
+
+/* The major that the image's tag begins with. */
+static int
+node_of_image(const char *image)
+{
+	const char *tag = strrchr(image, ':');
+
+	return tag != NULL && isdigit((unsigned char)tag[1])
+	    ? (int)strtol(tag + 1, NULL, 10)
+	    : NODE_DEFAULT;
+}
+
+static int
+make_plan(struct build *b, struct err *e)
+{
+	const struct deployment *r = b->job->record;
+	const struct plan_request request = { .framework = r->framework,
+		.install = r->install,
+		.build = r->build,
+		.output = r->output,
+		.node = r->node };
+	struct frameworks *table = frameworks_load(e);
+	struct project *project = project_new(r->dir);
+	int rc = -1;
+
+	if (table != NULL &&
+	    checkout_look(b->store, b->job->conf, r->id, project,
+		frameworks_patterns(table), e) == 0) {
+		b->plan = plan_new(table, project, &request,
+		    node_of_image(b->job->conf->image), e);
+		rc = b->plan == NULL ? -1 : 0;
+	}
+	project_free(project);
+	frameworks_free(table);
+	return rc;
+}
+
+static int
+tell_plan(struct build *b, struct err *e)
+{
+	struct json *j = plan_to_json(b->plan);
+	struct buf text = BUF_INIT;
+	int rc;
+
+	plan_print(b->plan, &text);
+	buildlog_say(b->log, "%s", buf_str(&text));
+	buf_clear(&text);
+	rc = events_plan(b->job->events, j, e);
+	json_free(j);
+	return rc;
+}
+
+/* ---- stages ---- */
+
+/* For DAVIT_DEBUG: where the time goes. */
+static void
+lap(struct build *b, const char *what)
+{
+	int64_t now = name_tick_ms();
+
+	log_debug("%s: %lld ms", what, (long long)(now - b->began));
+	b->began = now;
+}
+
+static int
+open_box(struct build *b, struct err *e)
+{
+	const struct box_spec spec = { .conf = b->job->conf,
+		.job = b->job->record,
+		.env = b->job->env,
+		.plan = b->plan,
+		.watch = b->job->watch,
+		.log = b->log };
+
+	if ((b->box = box_open(&spec, e)) == NULL)
+		return -1;
+	lap(b, "container");
+	if (box_fill(b->box, b->store, e) == -1)
+		return -1;
+	lap(b, "source into it");
+	return 0;
+}
+
+static int
+prepare(struct build *b, struct err *e)
+{
+	if (events_stage(b->job->events, STATE_BUILDING, STAGE_PREPARE, e) ==
+		-1 ||
+	    make_plan(b, e) == -1 || tell_plan(b, e) == -1)
+		return -1;
+	lap(b, "plan");
+	return b->plan->container ? open_box(b, e) : 0;
+}
+
+static int
+install_and_build(struct build *b, struct err *e)
+{
+	struct events *events = b->job->events;
+
+	if (b->plan->install != NULL) {
+		if (events_stage(events, STATE_BUILDING, STAGE_INSTALL, e) ==
+			-1 ||
+		    box_install(b->box, b->plan->install, e) == -1)
+			return -1;
+		lap(b, "install");
+	}
+	if (b->plan->build != NULL) {
+		if (events_stage(events, STATE_BUILDING, STAGE_BUILD, e) ==
+			-1 ||
+		    box_run(b->box, b->plan->build, ERR_BUILD, e) == -1)
+			return -1;
+		lap(b, "build");
+	}
+	return 0;
+}
+
+/* ---- publishing ---- */
+
+static int
+take_stream(void *publish, tar_source *source, void *arg, struct err *e)
+{
+	return publish_stream(publish, source, arg, e);
+}
+
+/* dir: of the stream; "." or "" for all of it. */
+static int
+start_publish(struct build *b, const char *dir, bool source, struct err *e)
+{
+	struct publish_spec spec = { .store = b->store,
+		.conf = b->job->conf,
+		.id = b->job->record->id,
+		.dir = strcmp(dir, ".") == 0 ? "" : dir,
+		.source = source,
+		.spa = b->plan->spa };
+
+	b->publish = publish_new(&spec, e);
+	return b->publish == NULL ? -1 : 0;
+}
+
+static int
+publish_output(struct build *b, struct err *e)
+{
+	char *dir = box_output(b->box, e);
+	int rc = -1;
+
+	if (dir == NULL)
+		return -1;
+	buildlog_say(b->log, "publishing %s",
+	    strcmp(dir, ".") == 0 ? "the whole directory" : dir);
+	/* The stream begins in dir: all of it is the site. */
+	if (start_publish(b, "", strcmp(dir, ".") == 0, e) == 0)
+		rc = box_read(b->box, dir, take_stream, b->publish, e);
+	free(dir);
+	return rc;
+}
+
+/* Where in the repository the site is: the job's dir, and the output in it. */
+static char *
+source_directory(const struct build *b)
+{
+	const char *dir = b->job->record->dir, *out = b->plan->outputs[0];
+
+	if (strcmp(out, ".") == 0)
+		out = "";
+	if (dir == NULL || dir[0] == '\0')
+		return xstrdup(out);
+	return out[0] == '\0' ? xstrdup(dir) : xasprintf("%s/%s", dir, out);
+}
+
+/* There is nothing to run, and so no container. */
+static int
+publish_source(struct build *b, struct err *e)
+{
+	char *dir = source_directory(b);
+	struct checkout *c = NULL;
+	int rc = -1;
+
+	if (start_publish(b, dir, true, e) == 0 &&
+	    (c = checkout_open(b->store, b->job->record->id, e)) != NULL)
+		rc = publish_stream(b->publish, checkout_read, c, e);
+	checkout_close(c);
+	free(dir);
+	return rc;
+}
+
+static void
+tell_output(struct build *b)
+{
+	const char *link;
+	int64_t links = publish_links(b->publish, &link);
+
+	buildlog_say(b->log, "%lld files, %lld bytes",
+	    (long long)publish_files(b->publish),
+	    (long long)publish_bytes(b->publish));
+	if (links > 0)
+		buildlog_say(b->log, "warning: %lld symbolic links are not "
+		    "published, the first is %s", (long long)links, link);
+	if (!publish_has_index(b->publish))
+		buildlog_say(b->log, "warning: there is no index.html at the "
+		    "top: / answers 404.  Is 'output' the right directory?");
+}
+
+static int
+publish(struct build *b, struct err *e)
+{
+	struct events *events = b->job->events;
+
+	if (events_stage(events, STATE_PUBLISHING, STAGE_PUBLISH, e) == -1)
+		return -1;
+	if (b->plan->container ? publish_output(b, e) == -1
+			       : publish_source(b, e) == -1)
+		return -1;
+	tell_output(b);
+	lap(b, "output");
+	if (publish_sync(b->publish, e) == -1)
+		return -1;
+	lap(b, "sync");
+	if (events_commit(events, e) == -1 ||
+	    publish_commit(b->publish, e) == -1)
+		return -1;
+	lap(b, "commit");
+	b->files = publish_files(b->publish);
+	b->bytes = publish_bytes(b->publish);
+	b->live = true;
+	return 0;
+}
+
+/* ---- the whole ---- */
+
+static int
+hide_value(void *log, const char *name, const struct json *value)
+{
+	const char *text = json_as_string(value);
+
+	if (text != NULL)
+		buildlog_hide(log, text);
+	return 0;
+}
+
+static int
+run(struct build *b, struct err *e)
+{
+	int rc;
+
+	b->began = name_tick_ms();
+	if ((b->store = store_open(b->job->conf, e)) == NULL ||
+	    (rc = is_live(b, e)) == -1)
+		return -1;
+	if (rc == 1)
+		return 0;
+	watch_deadline(b->job->watch, b->job->conf->build_time * 1000);
+	if (prepare(b, e) == -1 ||
+	    (b->plan->container && install_and_build(b, e) == -1))
+		return -1;
+	return publish(b, e);
+}
+
+/* After a stop, what another worker may be doing with the same id is not
+ * touched: the id may be lost to it.  Nor is a site that is live. */
+static void
+clean_up(struct build *b, bool stopped)
+{
+	box_close(b->box);
+	lap(b, "container removed");
+	if (b->store != NULL && !b->live && !stopped && is_live(b, NULL) == 0)
+		publish_remove(b->store, b->job->record->id, NULL);
+	publish_free(b->publish);
+	plan_free(b->plan);
+	store_free(b->store);
+}
+
+/* Away for a while, and nobody's fault who waits for the build. */
+static bool
+may_pass(enum err_code code)
+{
+	return code == ERR_DOCKER || code == ERR_STORE ||
+	    code == ERR_UNAVAILABLE;
+}
+
+void
+build_run(const struct build_job *job)
+{
+	struct build b = { .job = job };
+	struct err e = { .code = ERR_NONE };
+	int rc;
+
+	b.log = buildlog_new(job->log_fd, job->watch);
+	json_each(job->env, hide_value, b.log);
+	rc = run(&b, &e);
+	/* The end is told without a deadline. */
+	watch_deadline(job->watch, 0);
+	if (rc == -1 && e.code != ERR_CANCELED && !may_pass(e.code))
+		buildlog_say(b.log, "error: %s", e.msg);
+	clean_up(&b, rc == -1 && e.code == ERR_CANCELED);
+	if (rc == 0)
+		events_deployed(job->events, b.files, b.bytes);
+	else if (may_pass(e.code))
+		events_retry(job->events, &e);
+	else if (e.code != ERR_CANCELED)
+		events_failed(job->events, &e);
+	else
+		log_info("%s", e.msg);
+	buildlog_free(b.log);
+}

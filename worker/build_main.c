@@ -1,0 +1,212 @@
+/* davit-build: one deployment, from a job on standard input to a site. */
+#include "config.h"
+
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "lib/bounds.h"
+#include "lib/buf.h"
+#include "lib/conf.h"
+#include "lib/deployment.h"
+#include "lib/err.h"
+#include "lib/fdio.h"
+#include "lib/json.h"
+#include "lib/log.h"
+#include "lib/name.h"
+#include "worker/build.h"
+#include "worker/checkout.h"
+#include "worker/docker.h"
+#include "worker/events.h"
+#include "worker/frameworks.h"
+#include "worker/plan.h"
+#include "worker/project.h"
+#include "worker/watch.h"
+
+#define EVENTS_FD 3
+#define EXIT_USAGE 64
+
+/* --plan has no davit.conf at hand. */
+#define NODE_DEFAULT 22
+
+static const char help[] =
+    "usage: davit-build [-c FILE] < JOB\n"
+    "       davit-build [-c FILE] --clean ID\n"
+    "       davit-build --plan DIRECTORY\n"
+    "\n"
+    "Build and publish one deployment.  JOB is its record as JSON; the log\n"
+    "goes to standard output, events to descriptor 3 or, without one, to\n"
+    "standard error.\n"
+    "\n"
+    "  -c FILE           configuration in place of davit.conf\n"
+    "  --clean ID        remove the containers that a lost build has left\n"
+    "  --plan DIRECTORY  tell how a checkout would be built, and why\n"
+    "  --version, --help\n";
+
+static int
+complain(const struct err *e)
+{
+	log_error("%s", e->msg);
+	fprintf(stderr, "%s\n", err_hint(e->code));
+	return EXIT_FAILURE;
+}
+
+/* ---- --plan ---- */
+
+static int
+explain(const char *dir)
+{
+	const struct plan_request request = { NULL };
+	struct frameworks *table = NULL;
+	struct project *project = project_new(NULL);
+	struct plan *plan = NULL;
+	struct buf text = BUF_INIT;
+	struct err e;
+	int status;
+
+	if ((table = frameworks_load(&e)) == NULL ||
+	    checkout_look_at(dir, project, frameworks_patterns(table), &e) ==
+		-1 ||
+	    (plan = plan_new(table, project, &request, NODE_DEFAULT, &e)) ==
+		NULL)
+		status = complain(&e);
+	else {
+		plan_print(plan, &text);
+		fputs(buf_str(&text), stdout);
+		status = EXIT_SUCCESS;
+	}
+	buf_clear(&text);
+	plan_free(plan);
+	project_free(project);
+	frameworks_free(table);
+	return status;
+}
+
+/* ---- --clean ---- */
+
+static int
+clean(const struct conf *conf, const char *text)
+{
+	char id[ID_LENGTH + 1];
+	struct docker *docker;
+	struct err e;
+	int rc;
+
+	if (!name_is_id(text, strlen(text), id)) {
+		fprintf(stderr, "davit-build: %.40s is no id\n", text);
+		return EXIT_USAGE;
+	}
+	docker = docker_open(conf->docker, &e);
+	rc = docker == NULL ? -1 : docker_remove_all(docker, id, &e);
+	docker_free(docker);
+	return rc == -1 ? complain(&e) : EXIT_SUCCESS;
+}
+
+/* ---- a build ---- */
+
+static struct json *
+read_job(struct err *e)
+{
+	struct buf text = BUF_INIT;
+	struct json *j = NULL;
+
+	if (fdio_slurp(STDIN_FILENO, JSON_MAX_BYTES, &text, e) == 0)
+		j = json_parse(buf_str(&text), text.len, e);
+	if (text.len > 0)
+		explicit_bzero(text.data, text.len);
+	buf_clear(&text);
+	return j;
+}
+
+static int
+build(const struct conf *conf, struct events *events)
+{
+	struct json *text = NULL;
+	struct deployment *record = NULL;
+	struct watch *watch = NULL;
+	struct build_job job = { .conf = conf,
+		.events = events,
+		.log_fd = STDOUT_FILENO };
+	struct err e;
+	int status = EXIT_SUCCESS;
+
+	if ((text = read_job(&e)) == NULL ||
+	    (record = deployment_from_json(text, &e)) == NULL) {
+		err_within(&e, "the job on standard input");
+		status = complain(&e);
+	} else if ((watch = watch_new(&e)) == NULL)
+		status = complain(&e);
+	else {
+		log_scope(record->id);
+		events_set_watch(events, watch);
+		job.record = record;
+		job.env = json_get_object(text, "env");
+		job.watch = watch;
+		build_run(&job);
+	}
+	watch_free(watch);
+	deployment_free(record);
+	json_free(text);
+	return status;
+}
+
+static int
+with_conf(const char *file, const char *id, struct events *events)
+{
+	struct err e;
+	struct conf *conf = conf_load(file, &e);
+	int status;
+
+	if (conf == NULL)
+		return complain(&e);
+	status = id != NULL ? clean(conf, id) : build(conf, events);
+	conf_free(conf);
+	return status;
+}
+
+int
+main(int argc, char **argv)
+{
+	static const struct option options[] = {
+		{ "clean", required_argument, NULL, 'C' },
+		{ "plan", required_argument, NULL, 'P' },
+		{ "version", no_argument, NULL, 'V' },
+		{ "help", no_argument, NULL, 'h' }, { NULL, 0, NULL, 0 }
+	};
+	const char *file = NULL, *id = NULL, *dir = NULL;
+	struct events *events = events_open(EVENTS_FD);
+	int opt, status;
+
+	log_init("davit-build");
+	while ((opt = getopt_long(argc, argv, "c:h", options, NULL)) != -1) {
+		switch (opt) {
+		case 'c':
+			file = optarg;
+			break;
+		case 'C':
+			id = optarg;
+			break;
+		case 'P':
+			dir = optarg;
+			break;
+		case 'V':
+			puts("davit-build " PACKAGE_VERSION);
+			events_free(events);
+			return EXIT_SUCCESS;
+		default:
+			fputs(help, opt == 'h' ? stdout : stderr);
+			events_free(events);
+			return opt == 'h' ? EXIT_SUCCESS : EXIT_USAGE;
+		}
+	}
+	if (optind < argc) {
+		fputs(help, stderr);
+		status = EXIT_USAGE;
+	} else
+		status = dir != NULL ? explain(dir)
+				     : with_conf(file, id, events);
+	events_free(events);
+	return status;
+}

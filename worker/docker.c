@@ -1,0 +1,435 @@
+#include "worker/docker.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/bounds.h"
+#include "lib/buf.h"
+#include "lib/conf.h"
+#include "lib/err.h"
+#include "lib/http.h"
+#include "lib/json.h"
+#include "lib/mem.h"
+#include "worker/docker_call.h"
+
+/* The API that Debian 12's engine speaks; what davit asks for has not changed
+ * since, and newer engines still speak it or something newer. */
+#define API_MINOR 41
+
+/* A loaded machine takes its time to create or to remove. */
+#define CALL_MS 120000
+#define CONNECT_MS 5000
+
+#define TMP_BYTES (256 * 1024 * 1024)
+#define NOFILE 16384
+
+/* The entry process outlives the deadline, and no more: a container that its
+ * worker has lost ends by itself. */
+#define ENTRY_GRACE_S 60
+
+struct docker {
+	struct http *http;
+	int minor;
+};
+
+/* ---- calls ---- */
+
+static int
+refused(const struct http_answer *a, const char *what, struct err *e)
+{
+	struct json *j = json_parse(buf_str(a->body), a->body->len, NULL);
+	const char *words = json_get_string(j, "message");
+
+	err_set(e, ERR_DOCKER, "%s: the container engine says %ld%s%.*s", what,
+	    a->status, words != NULL ? ": " : "", HTTP_QUOTE_MAX_BYTES,
+	    words != NULL ? words : "");
+	json_free(j);
+	return -1;
+}
+
+static int
+parse_answer(const struct docker_call *c, const struct http_answer *a,
+    struct err *e)
+{
+	if (c->answer == NULL || a->status >= 300)
+		return 0;
+	*c->answer = json_parse(buf_str(a->body), a->body->len, e);
+	if (*c->answer != NULL)
+		return 0;
+	err_within(e, "%s: the container engine's answer", c->what);
+	return err_recode(e, ERR_DOCKER);
+}
+
+static char *
+versioned(const struct docker *d, const char *path)
+{
+	return xasprintf("/v1.%d%s", d->minor, path);
+}
+
+long
+docker_call(struct docker *d, const struct docker_call *c, struct err *e)
+{
+	static const char *const headers[] = {
+		"Content-Type: application/json", NULL
+	};
+	char *text = c->body == NULL ? NULL : json_text(c->body);
+	char *url = versioned(d, c->path);
+	struct http_request r = { .method = c->method,
+		.url = url,
+		.headers = text == NULL ? NULL : headers,
+		.body = text,
+		.body_len = text == NULL ? 0 : strlen(text),
+		.max_bytes = JSON_MAX_BYTES,
+		.connect_ms = CONNECT_MS,
+		.stall_ms = CALL_MS,
+		.total_ms = CALL_MS };
+	struct http_answer a;
+	long status = -1;
+
+	if (http_perform(d->http, &r, &a, e) == -1) {
+		err_within(e, "%s: the container engine does not answer",
+		    c->what);
+		err_recode(e, ERR_DOCKER);
+	} else if (a.status >= 300 && a.status != c->also)
+		refused(&a, c->what, e);
+	else if (parse_answer(c, &a, e) == 0)
+		status = a.status;
+	http_answer_clear(&a);
+	json_free(c->body);
+	free(c->path);
+	free(url);
+	free(text);
+	return status;
+}
+
+int
+docker_call_stream(struct docker *d, const struct docker_call *c,
+    struct buf *early, struct err *e)
+{
+	char *text = json_text(c->body), *url = versioned(d, c->path);
+	int fd = http_hijack(d->http, url, text, early, e);
+
+	if (fd == -1) {
+		err_within(e, "%s", c->what);
+		err_recode(e, ERR_DOCKER);
+	}
+	json_free(c->body);
+	free(c->path);
+	free(url);
+	free(text);
+	return fd;
+}
+
+/* ---- the engine ---- */
+
+/* "1.45" as 45, or 0. */
+static int
+minor_of(const char *version)
+{
+	return version != NULL && strncmp(version, "1.", 2) == 0
+	    ? (int)strtol(version + 2, NULL, 10)
+	    : 0;
+}
+
+/* GET /version needs no version itself, and tells what is spoken. */
+static int
+negotiate(struct docker *d, struct err *e)
+{
+	struct http_request r = { .url = "/version",
+		.max_bytes = JSON_MAX_BYTES,
+		.connect_ms = CONNECT_MS,
+		.total_ms = CALL_MS };
+	struct http_answer a;
+	struct json *j = NULL;
+	int most, least, rc = -1;
+
+	if (http_perform(d->http, &r, &a, e) == -1) {
+		err_within(e, "the container engine does not answer");
+		err_recode(e, ERR_DOCKER);
+		goto out;
+	}
+	j = json_parse(buf_str(a.body), a.body->len, NULL);
+	most = minor_of(json_get_string(j, "ApiVersion"));
+	least = minor_of(json_get_string(j, "MinAPIVersion"));
+	if (a.status != 200 || most == 0) {
+		err_set(e, ERR_DOCKER,
+		    "what answers at 'docker' of davit.conf is no container "
+		    "engine (status %ld)", a.status);
+		goto out;
+	}
+	d->minor = most < API_MINOR ? most : API_MINOR;
+	if (d->minor < least)
+		d->minor = least;
+	rc = 0;
+out:
+	json_free(j);
+	http_answer_clear(&a);
+	return rc;
+}
+
+struct docker *
+docker_open(const char *endpoint, struct err *e)
+{
+	struct docker *d = xcalloc(1, sizeof(*d));
+
+	if ((d->http = http_open(endpoint, e)) != NULL && negotiate(d, e) == 0)
+		return d;
+	docker_free(d);
+	return NULL;
+}
+
+void
+docker_free(struct docker *d)
+{
+	if (d == NULL)
+		return;
+	http_free(d->http);
+	free(d);
+}
+
+static struct json *
+network_config(const char *name)
+{
+	struct json *j = json_new_object(), *options = json_new_object(),
+		    *labels = json_new_object();
+
+	json_set_string(options, "com.docker.network.bridge.enable_icc",
+	    "false");
+	json_set_string(labels, "davit", "1");
+	json_set_string(j, "Name", name);
+	json_set_string(j, "Driver", "bridge");
+	json_set_bool(j, "CheckDuplicate", true);
+	json_set(j, "Options", options);
+	json_set(j, "Labels", labels);
+	return j;
+}
+
+int
+docker_ensure_network(struct docker *d, const char *name, struct err *e)
+{
+	struct docker_call look = { .what = "look for the network",
+		.method = "GET",
+		.also = 404 };
+	struct docker_call make = { .what = "make the network",
+		.method = "POST",
+		.also = 409 }; /* another build was faster */
+	long status;
+
+	if (strcmp(name, "bridge") == 0)
+		return 0;
+	look.path = xasprintf("/networks/%s", name);
+	if ((status = docker_call(d, &look, e)) != 404)
+		return status == -1 ? -1 : 0;
+	make.path = xstrdup("/networks/create");
+	make.body = network_config(name);
+	return docker_call(d, &make, e) == -1 ? -1 : 0;
+}
+
+int
+docker_has_image(struct docker *d, const char *image, struct err *e)
+{
+	struct docker_call c = { .what = "look for the image",
+		.method = "GET",
+		.path = xasprintf("/images/%s/json", image),
+		.also = 404 };
+	long status = docker_call(d, &c, e);
+
+	return status == -1 ? -1 : status != 404;
+}
+
+/* ---- containers ---- */
+
+static void
+set_strings(struct json *j, const char *key, const char *const *strings)
+{
+	struct json *array = json_new_array();
+
+	for (; *strings != NULL; strings++)
+		json_append_string(array, *strings);
+	json_set(j, key, array);
+}
+
+static void
+add_limit(struct json *limits, const char *name, int64_t n)
+{
+	struct json *limit = json_new_object();
+
+	json_set_string(limit, "Name", name);
+	json_set_int(limit, "Soft", n);
+	json_set_int(limit, "Hard", n);
+	json_append(limits, limit);
+}
+
+/* A tmpfs is several times faster than the image's overlay for the many small
+ * files of a build, costs nothing to remove, and is bounded. */
+static struct json *
+tmpfs(const struct conf *c)
+{
+	struct json *j = json_new_object();
+	char *work = xasprintf("rw,exec,nosuid,nodev,uid=1000,gid=1000,"
+			       "mode=755,size=%lld", (long long)c->build_disk);
+	char *tmp = xasprintf("rw,exec,nosuid,nodev,mode=1777,size=%d",
+	    TMP_BYTES);
+
+	json_set_string(j, "/work", work);
+	json_set_string(j, "/tmp", tmp);
+	free(work);
+	free(tmp);
+	return j;
+}
+
+/* What the build may use, and what it may not do. */
+static struct json *
+host_config(const struct conf *c)
+{
+	static const char *const all[] = { "ALL", NULL };
+	static const char *const security[] = { "no-new-privileges", NULL };
+	struct json *j = json_new_object(), *log = json_new_object();
+	struct json *limits = json_new_array();
+
+	json_set_int(j, "Memory", c->build_memory);
+	json_set_int(j, "MemorySwap", c->build_memory);
+	json_set_int(j, "NanoCpus", c->build_cpus * 1000000);
+	json_set_int(j, "PidsLimit", c->build_pids);
+	json_set_int(j, "OomScoreAdj", 500);
+	add_limit(limits, "nofile", NOFILE);
+	add_limit(limits, "core", 0);
+	json_set(j, "Ulimits", limits);
+
+	set_strings(j, "CapDrop", all);
+	set_strings(j, "SecurityOpt", security);
+	json_set_bool(j, "ReadonlyRootfs", true);
+	json_set_bool(j, "Init", true);
+	json_set_string(j, "IpcMode", "private");
+	json_set_string(j, "NetworkMode", c->build_network);
+	json_set(j, "Tmpfs", tmpfs(c));
+
+	/* davit takes and bounds what the processes write. */
+	json_set_string(log, "Type", "none");
+	json_set(j, "LogConfig", log);
+	return j;
+}
+
+static struct json *
+container_config(const struct docker_spec *spec)
+{
+	const struct conf *c = spec->conf;
+	struct json *j = json_new_object(), *labels = json_new_object();
+	char *attempt = xasprintf("%lld", (long long)spec->attempt);
+	char *seconds = xasprintf("%lld",
+	    (long long)c->build_time + ENTRY_GRACE_S);
+	const char *const sleep[] = { "sleep", seconds, NULL };
+	const char *const nothing[] = { NULL };
+
+	json_set_string(labels, "davit", "1");
+	json_set_string(labels, "davit.id", spec->id);
+	json_set_string(labels, "davit.worker", c->worker);
+	json_set_string(labels, "davit.attempt", attempt);
+	json_set_string(j, "Image", spec->image);
+	set_strings(j, "Entrypoint", sleep);
+	set_strings(j, "Cmd", nothing);
+	json_set_string(j, "User", "1000:1000");
+	json_set_string(j, "WorkingDir", "/work");
+	json_set(j, "Labels", labels);
+	json_set(j, "HostConfig", host_config(c));
+	free(attempt);
+	free(seconds);
+	return j;
+}
+
+char *
+docker_create(struct docker *d, const struct docker_spec *spec, struct err *e)
+{
+	struct json *answer = NULL;
+	struct docker_call c = { .what = "create the container",
+		.method = "POST",
+		.path = xasprintf("/containers/create?name=davit-%s-%lld",
+		    spec->id, (long long)spec->attempt),
+		.body = container_config(spec),
+		.answer = &answer };
+	char *id;
+
+	if (docker_call(d, &c, e) == -1)
+		return NULL;
+	id = xstrdup_null(json_get_string(answer, "Id"));
+	json_free(answer);
+	if (id == NULL)
+		err_set(e, ERR_DOCKER,
+		    "the container engine created a container without an id");
+	return id;
+}
+
+int
+docker_start(struct docker *d, const char *container, struct err *e)
+{
+	struct docker_call c = { .what = "start the container",
+		.method = "POST",
+		.path = xasprintf("/containers/%s/start", container),
+		.also = 304 }; /* it runs already */
+
+	return docker_call(d, &c, e) == -1 ? -1 : 0;
+}
+
+int
+docker_kill(struct docker *d, const char *container, bool *oom, struct err *e)
+{
+	struct json *answer = NULL;
+	struct docker_call stop = { .what = "kill the container",
+		.method = "POST",
+		.path = xasprintf("/containers/%s/kill", container),
+		.also = 409 }; /* it does not run any more */
+	struct docker_call await = { .what = "wait for the container",
+		.method = "POST" };
+	struct docker_call look = { .what = "look at the container",
+		.method = "GET",
+		.answer = &answer };
+
+	if (docker_call(d, &stop, e) == -1)
+		return -1;
+	await.path = xasprintf("/containers/%s/wait", container);
+	if (docker_call(d, &await, e) == -1)
+		return -1;
+	look.path = xasprintf("/containers/%s/json", container);
+	if (docker_call(d, &look, e) == -1)
+		return -1;
+	*oom = json_get_bool(json_get_object(answer, "State"), "OOMKilled",
+	    false);
+	json_free(answer);
+	return 0;
+}
+
+int
+docker_remove(struct docker *d, const char *container, struct err *e)
+{
+	struct docker_call c = { .what = "remove the container",
+		.method = "DELETE",
+		.path = xasprintf("/containers/%s?force=1&v=1", container),
+		.also = 404 };
+
+	return docker_call(d, &c, e) == -1 ? -1 : 0;
+}
+
+int
+docker_remove_all(struct docker *d, const char *id, struct err *e)
+{
+	struct json *answer = NULL;
+	/* {"label":["davit.id=…"]}; an id needs no escapes. */
+	struct docker_call list = { .what = "list containers",
+		.method = "GET",
+		.path = xasprintf("/containers/json?all=1&filters="
+				  "%%7B%%22label%%22%%3A%%5B%%22davit.id%%3D"
+				  "%s%%22%%5D%%7D", id),
+		.answer = &answer };
+	int rc = 0;
+
+	if (docker_call(d, &list, e) == -1)
+		return -1;
+	for (size_t i = 0; i < json_count(answer); i++) {
+		const char *c = json_get_string(json_at(answer, i), "Id");
+
+		if (c != NULL && docker_remove(d, c, e) == -1)
+			rc = -1;
+	}
+	json_free(answer);
+	return rc;
+}

@@ -1,0 +1,86 @@
+/*
+ * The Docker Engine, by its HTTP API: a container to build in, and processes
+ * in it.  What goes wrong here is the platform's fault and never the build's:
+ * ERR_DOCKER, with the engine's own words.
+ */
+#ifndef DAVIT_WORKER_DOCKER_H
+#define DAVIT_WORKER_DOCKER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "worker/dstream.h"
+
+struct conf;
+struct docker;
+struct docker_process;
+struct err;
+struct watch;
+
+/* Find the engine and agree on a version of its API.  endpoint is the
+ * "docker" of davit.conf. */
+struct docker *docker_open(const char *endpoint, struct err *);
+void docker_free(struct docker *);
+
+/* Make the network of that name, where containers do not reach each other, if
+ * it is missing; "bridge" is taken as it is. */
+int docker_ensure_network(struct docker *, const char *name, struct err *);
+
+/* 1: the image is there; 0: it is not; -1. */
+int docker_has_image(struct docker *, const char *image, struct err *);
+
+struct docker_spec {
+	const struct conf *conf;
+	const char *image;
+	const char *id;		/* the deployment's */
+	int64_t attempt;
+};
+
+/* A container that idles, with a work directory of its user's at /work.  Its
+ * id, owned by the caller, or NULL. */
+char *docker_create(struct docker *, const struct docker_spec *,
+    struct err *);
+int docker_start(struct docker *, const char *container, struct err *);
+
+/* Kill it, and learn whether a lack of memory had killed something in it. */
+int docker_kill(struct docker *, const char *container, bool *oom,
+    struct err *);
+
+/* Remove it, running or not; one that is not there is fine. */
+int docker_remove(struct docker *, const char *container, struct err *);
+
+/* Remove each container of the deployment, of this worker or another. */
+int docker_remove_all(struct docker *, const char *id, struct err *);
+
+/* ---- processes ---- */
+
+struct docker_command {
+	const char *const *argv;	/* NULL-terminated */
+	char *const *env;		/* NAME=VALUE, on top of the image's */
+	const char *cwd;		/* NULL: /work */
+	bool input;			/* it reads what is written to it */
+};
+
+/* Start it, attached.  What it writes goes to the sink, as it comes, from
+ * within the calls below. */
+struct docker_process *docker_exec(struct docker *, const char *container,
+    const struct docker_command *, struct watch *, dstream_sink *, void *arg,
+    struct err *);
+void docker_process_free(struct docker_process *);
+
+/* Give it all of this; -1 also where it no longer reads (ERR_REMOTE). */
+int docker_process_write(struct docker_process *, const void *, size_t,
+    struct err *);
+
+/* It has read everything. */
+int docker_process_end(struct docker_process *, struct err *);
+
+/* Wait for the next piece of what it writes: 1 after the sink had it, 0 at
+ * the end, -1. */
+int docker_process_step(struct docker_process *, struct err *);
+
+/* To its end; *status is its exit status. */
+int docker_process_finish(struct docker_process *, int *status,
+    struct err *);
+
+#endif

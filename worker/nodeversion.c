@@ -1,0 +1,106 @@
+#include "worker/nodeversion.h"
+
+#include <ctype.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+/* What builder images are made for, newest first. */
+static const int majors[] = { 24, 22, 20, 18 };
+#define NMAJORS (sizeof(majors) / sizeof(majors[0]))
+
+static const struct {
+	const char *name;
+	int major;
+} lines[] = {
+	{ "argon", 4 }, { "boron", 6 }, { "carbon", 8 }, { "dubnium", 10 },
+	{ "erbium", 12 }, { "fermium", 14 }, { "gallium", 16 },
+	{ "hydrogen", 18 }, { "iron", 20 }, { "jod", 22 }, { "krypton", 24 },
+};
+
+int
+nodeversion_of(const char *text)
+{
+	text += strspn(text, " \t\r\n");
+	if (strncasecmp(text, "lts/", 4) == 0)
+		text += 4;
+	if (*text == 'v' || *text == 'V' || *text == '=')
+		text++;
+	for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++)
+		if (strncasecmp(text, lines[i].name,
+			strlen(lines[i].name)) == 0)
+			return lines[i].major;
+	if (!isdigit((unsigned char)text[0]) || strcspn(text, " \t\r\n.") > 2)
+		return 0;
+	return (int)strtol(text, NULL, 10);
+}
+
+/* One of ">=18", "<21", "^20.1", "20.x", "*" in *range, moving past it.
+ * Looks at the major alone; "<21.0.0" leaves 21 out and "<21.5.0" does not.
+ */
+static bool
+comparator_holds(const char **range, int major)
+{
+	const char *s = *range;
+	size_t op = strspn(s, "<>=^~");
+	const char *version = s + op + strspn(s + op, " \tv");
+	size_t len = strcspn(version, " \t|");
+	int n = (int)strtol(version, NULL, 10);
+	bool zero = version[strspn(version, "0123456789")] != '.' ||
+	    strtol(version + strspn(version, "0123456789") + 1, NULL, 10) == 0;
+
+	*range = version + len;
+	if (!isdigit((unsigned char)version[0]))
+		return true; /* "*", "x" */
+	if (s[0] == '>')
+		return op == 2 || !zero ? major >= n : major > n;
+	if (s[0] == '<')
+		return op == 2 || !zero ? major <= n : major < n;
+	return major == n;
+}
+
+/* Comparators up to the next "||", all of which must hold; "A - B" is two. */
+static bool
+alternative_holds(const char **range, int major)
+{
+	bool held = true;
+	const char *s = *range;
+
+	while (*(s += strspn(s, " \t")) != '\0' && *s != '|') {
+		const char *after = s + strcspn(s, " \t|");
+
+		if (strncmp(after, " - ", 3) == 0) {
+			held = held && major >= strtol(s, NULL, 10);
+			s = after + 3;
+			held = held && major <= strtol(s, NULL, 10);
+			s += strcspn(s, " \t|");
+		} else
+			held = comparator_holds(&s, major) && held;
+	}
+	*range = s;
+	return held;
+}
+
+static bool
+range_has(const char *range, int major)
+{
+	for (;;) {
+		if (alternative_holds(&range, major))
+			return true;
+		if (*range == '\0')
+			return false;
+		range += strspn(range, "|");
+	}
+}
+
+int
+nodeversion_in_range(const char *range, int preferred)
+{
+	if (range_has(range, preferred))
+		return preferred;
+	for (size_t i = 0; i < NMAJORS; i++)
+		if (range_has(range, majors[i]))
+			return majors[i];
+	return 0;
+}
