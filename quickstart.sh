@@ -12,8 +12,7 @@ source_dir=$(cd "$(dirname "$0")" && pwd)
 
 port=${DAVIT_PORT:-8080}
 docker_socket=${DAVIT_DOCKER_SOCKET:-/var/run/docker.sock}
-user=www-data
-domain=davit.localhost
+user=www-data domain=davit.localhost
 
 usage() {
 	cat <<-END
@@ -387,10 +386,9 @@ main() {
 	choose_directory
 	case ${1:-} in
 	status) show_status ;;
-	stop) step stop 'see what still runs: ./quickstart.sh status' stop_all ;;
-	restart)
+	stop | restart)
 		step stop 'see what still runs: ./quickstart.sh status' stop_all
-		start_all
+		[ "$1" = stop ] || start_all
 		;;
 	*)
 		[ -z "$moved" ] || echo "$moved"

@@ -217,17 +217,6 @@ request_number(const struct request *r, const char *name, int64_t min,
 	    (long long)min, (long long)max);
 }
 
-bool
-request_is_json(const struct request *r)
-{
-	static const char json[] = "application/json";
-	const char *type = request_variable(r, "CONTENT_TYPE");
-	size_t len = sizeof(json) - 1;
-
-	return type != NULL && strncasecmp(type, json, len) == 0 &&
-	    strchr("; \t", type[len]) != NULL;
-}
-
 const char *
 request_below(const struct request *r, const char *prefix)
 {

@@ -78,10 +78,6 @@ const char *request_param(const struct request *, const char *name);
 int request_number(const struct request *, const char *name, int64_t min,
     int64_t max, int64_t *, struct err *);
 
-/* True where the body is declared as JSON.  Browsers send that from foreign
- * pages only after asking (CORS), which is never granted here. */
-bool request_is_json(const struct request *);
-
 /* The part of path behind prefix ("/status/"); NULL: it starts otherwise. */
 const char *request_below(const struct request *, const char *prefix);
 

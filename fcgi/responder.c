@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "fcgi/reply.h"
@@ -17,6 +18,7 @@
 #include "lib/err.h"
 #include "lib/fdio.h"
 #include "lib/log.h"
+#include "lib/store.h"
 
 /* The web server's listening socket (FastCGI specification, 2.2). */
 #define LISTENER 0
@@ -57,6 +59,7 @@ responder_init(const char *program)
 		    program);
 		return -1;
 	}
+	umask(STORE_UMASK);
 	leave_signals(&set);
 	signal(SIGPIPE, SIG_IGN);
 	sigprocmask(SIG_BLOCK, &set, NULL);

@@ -29,11 +29,6 @@ read_body(const struct request *request, struct err *e)
 	struct deployment *d;
 	struct json *body;
 
-	if (!request_is_json(request)) {
-		err_set(e, ERR_INVALID,
-		    "Content-Type: must be application/json");
-		return NULL;
-	}
 	if (request->body.len == 0) {
 		err_set(e, ERR_INVALID,
 		    "body: empty; send {\"url\": \"https://…\"}");

@@ -2,26 +2,25 @@
 
 #include <stdbool.h>
 #include <string.h>
+#include <strings.h>
 
 #include "lib/buf.h"
 #include "lib/name.h"
 #include "lib/tar.h"
 
-/* Code points that HFS+ ignores in names, as UTF-8. */
-static const char *const hfs_ignored[] = {
-	"\xe2\x80\x8c", "\xe2\x80\x8d", "\xe2\x80\x8e", "\xe2\x80\x8f",
-	"\xe2\x80\xaa", "\xe2\x80\xab", "\xe2\x80\xac", "\xe2\x80\xad",
-	"\xe2\x80\xae", "\xe2\x81\xaa", "\xe2\x81\xab", "\xe2\x81\xac",
-	"\xe2\x81\xad", "\xe2\x81\xae", "\xe2\x81\xaf", "\xef\xbb\xbf",
-};
-
+/* The length of a code point that HFS+ ignores in names, or 0: U+200C to
+ * U+200F, U+202A to U+202E, U+206A to U+206F, U+FEFF. */
 static size_t
-hfs_ignores(const char *s)
+hfs_ignores(const char *name)
 {
-	for (size_t i = 0; i < sizeof(hfs_ignored) / sizeof(char *); i++)
-		if (strncmp(s, hfs_ignored[i], 3) == 0)
-			return 3;
-	return 0;
+	const unsigned char *s = (const unsigned char *)name;
+
+	if (s[0] == 0xe2 && s[1] == 0x80)
+		return (s[2] >= 0x8c && s[2] <= 0x8f) ||
+		    (s[2] >= 0xaa && s[2] <= 0xae) ? 3 : 0;
+	if (s[0] == 0xe2 && s[1] == 0x81)
+		return s[2] >= 0xaa && s[2] <= 0xaf ? 3 : 0;
+	return s[0] == 0xef && s[1] == 0xbb && s[2] == 0xbf ? 3 : 0;
 }
 
 /* True if some file system takes the name for ".git": in other case, with

@@ -330,6 +330,11 @@ explain(const struct http_call *t, struct err *e)
 	switch (t->code) {
 	case CURLE_OPERATION_TIMEDOUT:
 		return err_set(e, ERR_TIMEOUT, "%s", text);
+	case CURLE_COULDNT_CONNECT:
+		if (t->http->unix_path != NULL)
+			return err_set(e, ERR_REMOTE,
+			    "nobody answers on unix:%s", t->http->unix_path);
+		return err_set(e, ERR_REMOTE, "%s", text);
 	case CURLE_COULDNT_RESOLVE_HOST:
 		return err_set(e, ERR_NOTFOUND, "%s", text);
 	default:

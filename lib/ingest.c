@@ -146,7 +146,7 @@ make_argv(const struct ingest *in, char **argv)
 		argv[n++] = xasprintf("--ref=%s", d->ref);
 	if (d->dir != NULL)
 		argv[n++] = xasprintf("--dir=%s", d->dir);
-	if (in->conf->ignored_keep)
+	if (d->has_ignored_keep ? d->ignored_keep : in->conf->ignored_keep)
 		argv[n++] = xstrdup("--ignored=keep");
 	argv[n++] = xstrdup("--");
 	argv[n++] = xstrdup(d->url);

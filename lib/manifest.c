@@ -10,7 +10,7 @@
 #include "lib/name.h"
 
 /* The form that manifest_to_text() writes. */
-#define VERSION 1
+#define MANIFEST_VERSION 1
 
 struct manifest {
 	char id[ID_LENGTH + 1];
@@ -116,7 +116,7 @@ manifest_to_text(const struct manifest *m)
 		json_set_string(row, "sha256", f->sha256);
 		json_set(files, f->path, row);
 	}
-	json_set_int(root, "version", VERSION);
+	json_set_int(root, "version", MANIFEST_VERSION);
 	json_set_string(root, "id", m->id);
 	json_set_bool(root, "spa", m->spa);
 	json_set(root, "files", files);
@@ -153,10 +153,10 @@ manifest_from_text(const char *text, size_t len, struct err *e)
 
 	if (root == NULL)
 		return NULL;
-	if (json_get_int(root, "version", 0) != VERSION || id == NULL ||
+	if (json_get_int(root, "version", 0) != MANIFEST_VERSION || id == NULL ||
 	    strlen(id) != ID_LENGTH || files == NULL) {
 		err_set(e, ERR_INVALID, "not a manifest of version %d",
-		    VERSION);
+		    MANIFEST_VERSION);
 		goto out;
 	}
 	m = manifest_new(id, json_get_bool(root, "spa", false));

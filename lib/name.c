@@ -234,13 +234,9 @@ url_normal(struct name_url *u, struct err *e)
 	return 0;
 }
 
-int
-name_url(struct name_url *u, const char *text, size_t len, struct err *e)
+static int
+url_bytes(const char *text, size_t len, struct err *e)
 {
-	const char *rest = text;
-	size_t authority, path;
-
-	memset(u, 0, sizeof(*u));
 	if (len == 0)
 		return err_set(e, ERR_INVALID, "url: it is empty");
 	if (len > URL_MAX_BYTES)
@@ -251,6 +247,21 @@ name_url(struct name_url *u, const char *text, size_t len, struct err *e)
 		    text[i] == '\\' || (unsigned char)text[i] >= 0x80)
 			return err_set(e, ERR_INVALID,
 			    "url: a byte that no URL may hold, at %zu", i);
+	return 0;
+}
+
+int
+name_url(struct name_url *u, const char *text, size_t len, struct err *e)
+{
+	char whole[URL_MAX_BYTES + 1];
+	const char *rest = whole;
+	size_t authority, path;
+
+	memset(u, 0, sizeof(*u));
+	if (url_bytes(text, len, e) == -1)
+		return -1;
+	memcpy(whole, text, len);
+	whole[len] = '\0';
 	if (url_scheme(u, &rest, e) == -1)
 		return -1;
 	authority = strcspn(rest, "/?#");

@@ -10,6 +10,7 @@
  *	davit:lease:{worker}       string  PX; the worker lives
  *	davit:workers              set     workers that ever took an id
  *	davit:cancel:{id}          string  PX; somebody wants it canceled
+ *	davit:check                string  PX; that writes are taken
  *
  * An accepted id is in exactly one of build-queue, a taken list, or (final)
  * davit:settling until its record and log are in the store.  Every change of

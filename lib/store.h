@@ -21,6 +21,10 @@ struct store_object {
 	int64_t modified_ms;	/* since the epoch */
 };
 
+/* The umask of programs that write to a store: its directories and files are
+ * shared by the web server's user and the worker's, through their group. */
+#define STORE_UMASK 0007
+
 enum store_when {
 	STORE_NOW,	/* commit returns once the object is durable */
 	STORE_BATCHED	/* durable and visible after store_sync(), maybe

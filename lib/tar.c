@@ -1,6 +1,7 @@
 #include "lib/tar.h"
 
 #include <errno.h>
+#include <locale.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -63,6 +64,20 @@ drain_error(struct drain *d, struct archive *a, struct err *e)
 
 /* ---- writing ---- */
 
+/* libarchive converts names from the locale's encoding: from UTF-8, which
+ * ours are in, to the UTF-8 of pax.  (Its option hdrcharset=BINARY would put
+ * an extra header before every entry, about each of which GNU tar warns.) */
+static void
+use_utf8(void)
+{
+	static locale_t utf8;
+
+	if (utf8 == (locale_t)0)
+		utf8 = newlocale(LC_CTYPE_MASK, "C.UTF-8", (locale_t)0);
+	if (utf8 != (locale_t)0)
+		uselocale(utf8);
+}
+
 struct tar_writer {
 	struct archive *archive;
 	struct archive_entry *entry;
@@ -80,8 +95,8 @@ tar_writer_new(tar_sink *sink, void *arg, struct err *e)
 	w->entry = archive_entry_new();
 	if (w->archive == NULL || w->entry == NULL)
 		abort();
+	use_utf8();
 	archive_write_set_format_pax_restricted(w->archive);
-	archive_write_set_options(w->archive, "hdrcharset=BINARY");
 	archive_write_set_bytes_per_block(w->archive, STREAM_BLOCK);
 	archive_write_set_bytes_in_last_block(w->archive, 1);
 	if (archive_write_open(w->archive, &w->drain, NULL, drain_write,

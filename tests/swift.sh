@@ -3,6 +3,7 @@
 # sourced after services.sh and services_begin.
 #
 #	start_swift	$S3_URL (path style), $S3_VIRTUAL_URL, $T/s3.keys
+#	start_tls		$S3_TLS_URL, $T/ca.pem
 #	stop_swift
 #
 # One process a server, and no replication: it is ready in some seconds.  Its
@@ -120,4 +121,42 @@ stop_swift() {
 	for server in $swift_servers memcached; do
 		stop "$([ "$server" = memcached ] || echo swift-)$server"
 	done
+}
+
+# TLS before Swift, by an Apache with a certificate for "localhost" alone that
+# only $T/ca.pem makes trusted: $S3_TLS_URL.
+start_tls() {
+	local module file port
+	need apache2 openssl
+	port=$(free_port)
+	openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=localhost \
+		-addext subjectAltName=DNS:localhost -keyout "$T/tls.key" \
+		-out "$T/ca.pem" 2>>"$T/log/openssl"
+	chmod 644 "$T/ca.pem"
+	own "$T/tls.key"
+	{
+		for module in mpm_event authz_core unixd socache_shmcb ssl \
+			proxy proxy_http; do
+			file=/usr/lib/apache2/modules/mod_$module.so
+			[ ! -e "$file" ] || # compiled in
+				printf 'LoadModule %s_module %s\n' $module "$file"
+		done
+		cat <<-END
+			ServerRoot $T
+			ServerName localhost
+			DefaultRuntimeDir $T/run
+			PidFile $T/run/tls.pid
+			ErrorLog $T/log/tls
+			Listen 127.0.0.1:$port
+			SSLEngine on
+			SSLCertificateFile $T/ca.pem
+			SSLCertificateKeyFile $T/tls.key
+			ProxyPreserveHost on
+			ProxyPass / $S3_URL/ nocanon
+		END
+	} >"$T/tls.conf"
+	start tls apache2 -f "$T/tls.conf" -DFOREGROUND
+	S3_TLS_URL=https://localhost:$port
+	must_start tls curl -s -o /dev/null --noproxy '*' --cacert "$T/ca.pem" \
+		"$S3_TLS_URL/healthcheck"
 }

@@ -114,8 +114,9 @@ post "@$T/tmp/big"
 is "$code" 413 'a body of 3 MB'
 post "$(printf '{"url": "http://\377"}')"
 refused 400 bad_request 'a byte that is no UTF-8'
-post '{"url": "https://example.org/a.git"}' -H 'Content-Type: text/plain'
-refused 400 bad_request 'what foreign web pages may send'
+post '{"url": "https://example.org/a.git"}' -H 'Content-Type: text/plain' \
+	-H 'Origin: https://foreign.example'
+refused 403 forbidden 'what foreign web pages may send'
 for method in GET PUT DELETE PATCH; do
 	ask $method /get/url
 	refused 405 method_not_allowed "$method /get/url"

@@ -10,8 +10,11 @@ here=$(cd "$(dirname "$0")" && pwd)
 
 need git jq lighttpd perl
 services_begin
-export HOME=$T GIT_CONFIG_NOSYSTEM=1 GIT_AUTHOR_NAME=t GIT_COMMITTER_NAME=t
-export GIT_AUTHOR_EMAIL=t@davit.test GIT_COMMITTER_EMAIL=t@davit.test
+# The subshell that sets these too is in services.sh.
+# shellcheck disable=SC2031
+export HOME=$T GIT_CONFIG_NOSYSTEM=1 \
+	GIT_AUTHOR_NAME=t GIT_AUTHOR_EMAIL=t@davit.test \
+	GIT_COMMITTER_NAME=t GIT_COMMITTER_EMAIL=t@davit.test
 export DAVIT_ALLOW_HOSTS=127.0.0.1
 unset DAVIT_FETCH_TIME DAVIT_PACK_BYTES DAVIT_SOURCE_BYTES DAVIT_SOURCE_FILES
 program=$T/libexec/davit-fetch

@@ -10,9 +10,11 @@ here=$(cd "$(dirname "$0")" && pwd)
 
 need git perl
 services_begin
-export HOME=$T GIT_CONFIG_NOSYSTEM=1
-export GIT_AUTHOR_NAME=t GIT_COMMITTER_NAME=t
-export GIT_AUTHOR_EMAIL=t@davit.test GIT_COMMITTER_EMAIL=t@davit.test
+# The subshell that sets these too is in services.sh.
+# shellcheck disable=SC2031
+export HOME=$T GIT_CONFIG_NOSYSTEM=1 \
+	GIT_AUTHOR_NAME=t GIT_AUTHOR_EMAIL=t@davit.test \
+	GIT_COMMITTER_NAME=t GIT_COMMITTER_EMAIL=t@davit.test
 
 accepts() { # PORT
 	(: <>"/dev/tcp/127.0.0.1/$1") 2>/dev/null

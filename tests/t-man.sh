@@ -17,7 +17,7 @@ keys=$(sed -n -e 's/^\t\(STRING\|NUMBER\|SIZE\)(\([a-z0-9_]*\),.*/\2/p' \
 	-e 's/^\t{ "\([a-z0-9_]*\)", TYPE_.*/\1/p' "$top_srcdir/lib/conf.c" |
 	sort)
 paged=$(grep '^\.It Ic' "$top_srcdir/man/davit.conf.5" |
-	grep -oE 'Ic [a-z0-9_]+' | cut -d' ' -f2 | sort)
+	grep -oE 'Ic [a-z0-9_]+' | cut -d' ' -f2 | sort -u)
 is "$paged" "$keys" "davit.conf.5 has the keys of lib/conf.c"
 
 done_testing

@@ -18,7 +18,7 @@
 #define DEPS(deps) "{\"dependencies\":{" deps "}}"
 #define BUILT(deps) \
 	"{\"scripts\":{\"build\":\"x\"},\"devDependencies\":{" deps "}}"
-#define PACKAGE(text) FILES("package.json", text)
+#define PACKED(text) FILES("package.json", text)
 
 static struct frameworks *table;
 static struct err error;
@@ -87,21 +87,21 @@ expect_error(const char *const *files, enum err_code code, const char *words)
 static void
 common_frameworks_are_known_by_their_package(void **state)
 {
-	expect(PACKAGE(DEPS("\"vite\":\"5\"")), "vite",
+	expect(PACKED(DEPS("\"vite\":\"5\"")), "vite",
 	    "npx --no -- vite build", "dist");
-	expect(PACKAGE(BUILT("\"react-scripts\":\"5\"")), "create-react-app",
+	expect(PACKED(BUILT("\"react-scripts\":\"5\"")), "create-react-app",
 	    "npm run build", "build");
-	expect(PACKAGE(BUILT("\"@vue/cli-service\":\"5\"")), "vue-cli",
+	expect(PACKED(BUILT("\"@vue/cli-service\":\"5\"")), "vue-cli",
 	    "npm run build", "dist");
-	expect(PACKAGE(BUILT("\"astro\":\"4\",\"vite\":\"5\"")), "astro",
+	expect(PACKED(BUILT("\"astro\":\"4\",\"vite\":\"5\"")), "astro",
 	    "npm run build", "dist");
-	expect(PACKAGE(BUILT("\"gatsby\":\"5\"")), "gatsby", "npm run build",
+	expect(PACKED(BUILT("\"gatsby\":\"5\"")), "gatsby", "npm run build",
 	    "public");
-	expect(PACKAGE(DEPS("\"@11ty/eleventy\":\"3\"")), "eleventy",
+	expect(PACKED(DEPS("\"@11ty/eleventy\":\"3\"")), "eleventy",
 	    "npx --no -- eleventy", "_site");
-	expect(PACKAGE(BUILT("\"@docusaurus/core\":\"3\"")), "docusaurus",
+	expect(PACKED(BUILT("\"@docusaurus/core\":\"3\"")), "docusaurus",
 	    "npm run build", "build");
-	expect(PACKAGE(DEPS("\"@angular/cli\":\"17\"")), "angular",
+	expect(PACKED(DEPS("\"@angular/cli\":\"17\"")), "angular",
 	    "npx --no -- ng build", "dist/*/browser");
 	expect(FILES("hugo.toml", "title = 'x'"), "hugo",
 	    "hugo --gc --minify", "public");
@@ -112,14 +112,14 @@ common_frameworks_are_known_by_their_package(void **state)
 static void
 a_bundler_loses_to_what_is_built_upon_it(void **state)
 {
-	expect(PACKAGE(BUILT("\"vite\":\"5\",\"@sveltejs/kit\":\"2\","
+	expect(PACKED(BUILT("\"vite\":\"5\",\"@sveltejs/kit\":\"2\","
 			     "\"@sveltejs/adapter-static\":\"3\"")),
 	    "sveltekit", "npm run build", "build");
-	expect(PACKAGE("{\"scripts\":{\"docs:build\":\"vitepress build docs\","
+	expect(PACKED("{\"scripts\":{\"docs:build\":\"vitepress build docs\","
 		       "\"build\":\"tsc\"},\"devDependencies\":"
 		       "{\"vite\":\"5\",\"vitepress\":\"1\"}}"),
 	    "vitepress", "npm run docs:build", "docs/.vitepress/dist");
-	expect(PACKAGE(BUILT("\"vite\":\"5\",\"storybook\":\"8\"")), "vite",
+	expect(PACKED(BUILT("\"vite\":\"5\",\"storybook\":\"8\"")), "vite",
 	    "npm run build", "dist");
 }
 
@@ -128,23 +128,23 @@ servers_are_refused_with_what_to_do(void **state)
 {
 	static const char next[] = BUILT("\"next\":\"14\"");
 
-	expect_error(PACKAGE(next), ERR_SERVER_FRAMEWORK, "output: 'export'");
+	expect_error(PACKED(next), ERR_SERVER_FRAMEWORK, "output: 'export'");
 	expect_error(FILES("package.json", next, "next.config.js",
 	    "module.exports = { // output: 'export'\n }"),
 	    ERR_SERVER_FRAMEWORK, "Next.js");
 	expect_error(FILES("package.json", next, "next.config.js",
 	    "module.exports = { output: 'standalone', a: 'export' }"),
 	    ERR_SERVER_FRAMEWORK, "Next.js");
-	expect_error(PACKAGE(BUILT("\"nuxt\":\"3\"")), ERR_SERVER_FRAMEWORK,
+	expect_error(PACKED(BUILT("\"nuxt\":\"3\"")), ERR_SERVER_FRAMEWORK,
 	    "nuxt generate");
-	expect_error(PACKAGE(BUILT("\"@remix-run/react\":\"2\"")),
+	expect_error(PACKED(BUILT("\"@remix-run/react\":\"2\"")),
 	    ERR_SERVER_FRAMEWORK, "ssr: false");
-	expect_error(PACKAGE(BUILT("\"@sveltejs/kit\":\"2\"")),
+	expect_error(PACKED(BUILT("\"@sveltejs/kit\":\"2\"")),
 	    ERR_SERVER_FRAMEWORK, "adapter-static");
 	expect_error(FILES("package.json", BUILT("\"astro\":\"4\""),
 	    "astro.config.mjs", "export default { output: 'server' }"),
 	    ERR_SERVER_FRAMEWORK, "output: 'static'");
-	expect_error(PACKAGE(DEPS("\"express\":\"4\"")), ERR_SERVER_FRAMEWORK,
+	expect_error(PACKED(DEPS("\"express\":\"4\"")), ERR_SERVER_FRAMEWORK,
 	    "no server");
 }
 
@@ -162,10 +162,10 @@ their_static_kinds_are_built(void **state)
 	expect(FILES("package.json", next, "next.config.js",
 	    "output: process.env.CI ? 'export' : undefined"), "next",
 	    "npm run build", "out");
-	expect(PACKAGE("{\"scripts\":{\"generate\":\"nuxt generate\",\"build\":"
+	expect(PACKED("{\"scripts\":{\"generate\":\"nuxt generate\",\"build\":"
 		       "\"nuxt build\"},\"dependencies\":{\"nuxt\":\"3\"}}"),
 	    "nuxt", "npm run generate", ".output/public");
-	expect(PACKAGE("{\"scripts\":{\"build\":\"nuxt generate\"},"
+	expect(PACKED("{\"scripts\":{\"build\":\"nuxt generate\"},"
 		       "\"dependencies\":{\"nuxt\":\"3\"}}"),
 	    "nuxt", "npm run build", ".output/public");
 	expect(FILES("package.json", BUILT("\"@react-router/dev\":\"7\""),
@@ -185,7 +185,7 @@ the_projects_own_output_goes_first(void **state)
 	    "outDir: '/etc/passwd'"), "vite", "npm run build", "dist");
 	expect(FILES("package.json", vite, "vite.config.ts",
 	    "outDir: '../..'"), "vite", "npm run build", "dist");
-	expect(PACKAGE("{\"scripts\":{\"build\":\"vite build --outDir=o\"},"
+	expect(PACKED("{\"scripts\":{\"build\":\"vite build --outDir=o\"},"
 		       "\"dependencies\":{\"vite\":\"5\"}}"),
 	    "vite", "npm run build", "o");
 }
@@ -215,8 +215,8 @@ static void
 what_nobody_knows_is_told(void **state)
 {
 	expect_error(FILES("README.md", "x"), ERR_NO_PLAN, "neither a package");
-	expect_error(PACKAGE("{}"), ERR_NO_PLAN, "a script 'build'");
-	expect_error(PACKAGE("{\"scripts\":"), ERR_NO_PLAN, "not understood");
+	expect_error(PACKED("{}"), ERR_NO_PLAN, "a script 'build'");
+	expect_error(PACKED("{\"scripts\":"), ERR_NO_PLAN, "not understood");
 	expect_error(FILES("index.html", "", "package.json", "[1]"),
 	    ERR_NO_PLAN, "not an object");
 	assert_null(plan_in(NULL, FILES("index.html", ""),
@@ -246,7 +246,7 @@ the_requests_word_is_the_last(void **state)
 	const struct plan_request none = { .install = "", .output = "www" };
 	struct plan *plan;
 
-	plan = plan_in(NULL, PACKAGE(BUILT("\"next\":\"14\"")), &request);
+	plan = plan_in(NULL, PACKED(BUILT("\"next\":\"14\"")), &request);
 	assert_non_null(plan);
 	assert_string_equal(plan->framework, "next");
 	assert_string_equal(plan->install, "make deps");
@@ -255,7 +255,7 @@ the_requests_word_is_the_last(void **state)
 	assert_null(plan->outputs[1]);
 	assert_int_equal(plan->node, 20);
 	plan_free(plan);
-	plan = plan_in(NULL, PACKAGE(BUILT("\"vite\":\"5\"")), &none);
+	plan = plan_in(NULL, PACKED(BUILT("\"vite\":\"5\"")), &none);
 	assert_null(plan->install);
 	assert_string_equal(plan->build, "npm run build");
 	plan_free(plan);
@@ -326,7 +326,7 @@ a_workspace_has_its_lock_file_at_the_root(void **state)
 static void
 no_lint_warning_fails_create_react_app(void **state)
 {
-	struct plan *plan = plan_of(PACKAGE(DEPS("\"react-scripts\":\"5\"")));
+	struct plan *plan = plan_of(PACKED(DEPS("\"react-scripts\":\"5\"")));
 
 	assert_true(list_has(plan->env, "CI=false"));
 	assert_true(plan->spa);
@@ -336,7 +336,7 @@ no_lint_warning_fails_create_react_app(void **state)
 static void
 node_is_the_one_that_is_asked_for(void **state)
 {
-	struct plan *plan = plan_of(PACKAGE("{\"scripts\":{\"build\":\"x\"},"
+	struct plan *plan = plan_of(PACKED("{\"scripts\":{\"build\":\"x\"},"
 	    "\"engines\":{\"node\":\">=18 <21\"}}"));
 
 	assert_int_equal(plan->node, 20);
@@ -367,7 +367,7 @@ node_is_the_one_that_is_asked_for(void **state)
 static void
 a_plan_tells_all_of_itself(void **state)
 {
-	struct plan *plan = plan_of(PACKAGE(DEPS("\"vite\":\"5\"")));
+	struct plan *plan = plan_of(PACKED(DEPS("\"vite\":\"5\"")));
 	struct json *j = plan_to_json(plan);
 	struct buf text = BUF_INIT;
 

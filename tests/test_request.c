@@ -182,36 +182,6 @@ body_is_read_to_its_bound(void **state)
 	request_clear(&r);
 }
 
-static bool
-is_json(const char *type)
-{
-	struct fake_request fake = { { "REQUEST_URI", "/", "CONTENT_TYPE",
-					 type, NULL },
-		"", 0, 0 };
-	const struct request_source source = FAKE_SOURCE(&fake);
-	struct request r;
-	struct err e;
-	bool yes;
-
-	assert_int_equal(request_init(&r, &source, &e), 0);
-	assert_int_equal(r.method, METHOD_OTHER);
-	yes = request_is_json(&r);
-	request_clear(&r);
-	return yes;
-}
-
-static void
-json_is_declared(void **state)
-{
-	assert_true(is_json("application/json"));
-	assert_true(is_json("Application/JSON; charset=utf-8"));
-	assert_false(is_json("application/jsonp"));
-	assert_false(is_json("text/plain; application/json"));
-	assert_false(is_json("application/x-www-form-urlencoded"));
-	assert_false(is_json(""));
-	assert_false(is_json(NULL));
-}
-
 static void
 etags_are_compared(void **state)
 {
@@ -287,7 +257,6 @@ main(void)
 		cmocka_unit_test(query_is_decoded),
 		cmocka_unit_test(hostile_queries_are_refused),
 		cmocka_unit_test(body_is_read_to_its_bound),
-		cmocka_unit_test(json_is_declared),
 		cmocka_unit_test(etags_are_compared),
 		cmocka_unit_test(ranges_are_understood),
 	};

@@ -19,7 +19,8 @@
 /*
  * One suite for each driver.  Alone it runs on a directory of its own; where
  * DAVIT_TEST_STORE names a file of configuration lines, on the store that they
- * name.  That bucket is made, and left empty.
+ * name.  That bucket is made, and left empty.  DAVIT_TEST_ONLY is a pattern of
+ * tests.
  */
 
 #define N(array) (sizeof(array) / sizeof((array)[0]))
@@ -51,15 +52,15 @@ read_conf(const char *path)
 
 /* An operation on the bucket itself, beside the driver. */
 static void
-ask_bucket(const struct fixture *f, const struct s3_op *op,
-    struct http_answer *a)
+ask_bucket(const struct conf *c, const struct s3_op *op, struct http_answer *a)
 {
 	struct err e;
-	struct s3 *s = s3_open(f->conf, f->conf->store + strlen("s3 "), &e);
+	struct s3 *s = s3_open(c, c->store + strlen("s3 "), &e);
 
 	if (s == NULL)
 		fail_msg("%s", e.msg);
-	if (s3_perform(s, op, a, &e) == -1)
+	if (s3_perform(s, op, a, &e) == -1 &&
+	    strstr(e.msg, "BucketAlreadyOwnedByYou") == NULL)
 		fail_msg("%s", e.msg);
 	s3_free(s);
 }
@@ -120,15 +121,15 @@ static int
 make_bucket(void **state)
 {
 	const char *path = getenv("DAVIT_TEST_STORE");
-	struct fixture f = { .root = "" };
 	struct http_answer a;
+	struct conf *c;
 
 	if (path == NULL)
 		return 0;
-	f.conf = read_conf(path);
-	ask_bucket(&f, &(struct s3_op){ .method = "PUT" }, &a);
+	c = read_conf(path);
+	ask_bucket(c, &(struct s3_op){ .method = "PUT" }, &a);
 	http_answer_clear(&a);
-	conf_free(f.conf);
+	conf_free(c);
 	return 0;
 }
 
@@ -204,7 +205,7 @@ unfinished(const struct fixture *f)
 
 	if (is_dir(f))
 		return files_in_tmp(f);
-	ask_bucket(f,
+	ask_bucket(f->conf,
 	    &(struct s3_op){ .method = "GET", .query = &query, .nquery = 1 },
 	    &a);
 	x = (struct xml){ buf_str(a.body), a.body->len };
@@ -669,5 +670,6 @@ main(void)
 		cmocka_unit_test(bad_key_files_are_told),
 	};
 
+	cmocka_set_test_filter(getenv("DAVIT_TEST_ONLY"));
 	return cmocka_run_group_tests_name("store", tests, make_bucket, NULL);
 }

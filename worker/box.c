@@ -84,7 +84,7 @@ start(struct box *b, struct err *e)
 
 	b->docker = docker_open(spec.conf->docker, e);
 	if (b->docker == NULL ||
-	    docker_remove_all(b->docker, job->id, e) == -1 ||
+	    docker_remove_all(b->docker, spec.conf->worker, job->id, e) == -1 ||
 	    docker_ensure_network(b->docker, spec.conf->build_network, e) ==
 		-1 ||
 	    (image = choose_image(b, e)) == NULL ||

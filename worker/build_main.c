@@ -1,10 +1,9 @@
 /* davit-build: one deployment, from a job on standard input to a site. */
-#include "config.h"
-
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "lib/bounds.h"
@@ -16,6 +15,7 @@
 #include "lib/json.h"
 #include "lib/log.h"
 #include "lib/name.h"
+#include "lib/store.h"
 #include "worker/build.h"
 #include "worker/checkout.h"
 #include "worker/docker.h"
@@ -99,7 +99,8 @@ clean(const struct conf *conf, const char *text)
 		return EXIT_USAGE;
 	}
 	docker = docker_open(conf->docker, &e);
-	rc = docker == NULL ? -1 : docker_remove_all(docker, id, &e);
+	rc = docker == NULL ? -1 : docker_remove_all(docker, conf->worker,
+					   id, &e);
 	docker_free(docker);
 	return rc == -1 ? complain(&e) : EXIT_SUCCESS;
 }
@@ -180,6 +181,7 @@ main(int argc, char **argv)
 	int opt, status;
 
 	log_init("davit-build");
+	umask(STORE_UMASK);
 	while ((opt = getopt_long(argc, argv, "c:h", options, NULL)) != -1) {
 		switch (opt) {
 		case 'c':

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/signalfd.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "lib/conf.h"
@@ -20,6 +21,7 @@
 #include "lib/log.h"
 #include "lib/mem.h"
 #include "lib/queue.h"
+#include "lib/store.h"
 #include "worker/link.h"
 #include "worker/settle.h"
 #include "worker/slots.h"
@@ -462,6 +464,7 @@ main(int argc, char **argv)
 	int c;
 
 	log_init("davitd");
+	umask(STORE_UMASK);
 	while ((c = getopt_long(argc, argv, "c:nv", longs, NULL)) != -1)
 		switch (c) {
 		case 'c':

@@ -410,15 +410,18 @@ docker_remove(struct docker *d, const char *container, struct err *e)
 }
 
 int
-docker_remove_all(struct docker *d, const char *id, struct err *e)
+docker_remove_all(struct docker *d, const char *worker, const char *id,
+    struct err *e)
 {
 	struct json *answer = NULL;
-	/* {"label":["davit.id=…"]}; an id needs no escapes. */
+	/* {"label":["davit.id=…","davit.worker=…"]}; ids and workers' names
+	 * need no escapes.  Another worker may share the engine. */
 	struct docker_call list = { .what = "list containers",
 		.method = "GET",
 		.path = xasprintf("/containers/json?all=1&filters="
 				  "%%7B%%22label%%22%%3A%%5B%%22davit.id%%3D"
-				  "%s%%22%%5D%%7D", id),
+				  "%s%%22%%2C%%22davit.worker%%3D%s%%22%%5D%%7D",
+		    id, worker),
 		.answer = &answer };
 	int rc = 0;
 

@@ -49,8 +49,9 @@ int docker_kill(struct docker *, const char *container, bool *oom,
 /* Remove it, running or not; one that is not there is fine. */
 int docker_remove(struct docker *, const char *container, struct err *);
 
-/* Remove each container of the deployment, of this worker or another. */
-int docker_remove_all(struct docker *, const char *id, struct err *);
+/* Remove each container that this worker has made for the deployment. */
+int docker_remove_all(struct docker *, const char *worker, const char *id,
+    struct err *);
 
 /* ---- processes ---- */
 

@@ -6,8 +6,6 @@
  * Its scratch directory is made and removed by whoever started it; by hand,
  * that is a parent process of its own.
  */
-#include "config.h"
-
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>

@@ -232,7 +232,7 @@ slots_start(struct slots *s, struct deployment *d)
 	if (start_build(b, d, s->conf, &e) == -1) {
 		log_error("%s; the build goes back to the queue", e.msg);
 		b->phase = REPORTING;
-		b->stopped = STOP_DRAIN;
+		b->stopped = STOP_DRAIN; /* the same attempt, later */
 		backoff_fail(&s->pause);
 		deployment_free(d);
 	}
