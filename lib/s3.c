@@ -44,7 +44,7 @@ struct s3 {
 	bool sign_bodies;
 	int stall_ms;
 	size_t max_running, running;
-	TAILQ_HEAD(, s3_call) calls;
+	TAILQ_HEAD(s3_calls, s3_call) calls;
 };
 
 struct s3_call {
@@ -395,9 +395,9 @@ static int
 launch_due(struct s3 *s, int wait_ms)
 {
 	int64_t now = name_tick_ms();
-	struct s3_call *c;
 
-	TAILQ_FOREACH(c, &s->calls, link) {
+	for (struct s3_call *c = TAILQ_FIRST(&s->calls); c != NULL;
+	     c = TAILQ_NEXT(c, link)) {
 		if (s->running >= s->max_running)
 			break;
 		if (c->done || c->http != NULL)

@@ -137,14 +137,18 @@ s3_explain(const struct http_answer *a, struct err *e)
 	struct xml x = document(a);
 	char *code = error_code(a), *message, *region;
 	const char *cure;
+	size_t len;
 
 	if (code == NULL)
 		return explain_status(a, e);
 	message = xml_value(x, "Message");
 	region = xml_value(x, "Region");
 	cure = cure_of(code, a->status);
+	len = message == NULL ? 0 : strnlen(message, HTTP_QUOTE_MAX_BYTES);
+	if (len > 0 && message[len - 1] == '.')
+		len--;
 	err_set(e, ERR_STORE, "%s: %.*s%s%s%s%.64s%s", code,
-	    HTTP_QUOTE_MAX_BYTES, message == NULL ? "" : message,
+	    (int)len, message == NULL ? "" : message,
 	    cure == NULL ? "" : ": ", cure == NULL ? "" : cure,
 	    region == NULL ? "" : " (it is in ",
 	    region == NULL ? "" : region, region == NULL ? "" : ")");

@@ -11,6 +11,8 @@
 #include "lib/name.h"
 #include "lib/store_driver.h"
 
+#define PROBES "probe/"
+
 static const struct store_driver *const drivers[] = { &store_fs, &store_s3 };
 
 struct store {
@@ -255,26 +257,46 @@ store_list(struct store *s, const char *prefix,
 	return s->driver->list(s->state, prefix, fn, arg, e);
 }
 
-int
-store_check(struct store *s, struct err *e)
+static int
+ignore_key(void *arg, const char *key, const struct store_object *o)
+{
+	return 0;
+}
+
+/* Each right by itself, so that the one that is missing is named. */
+static int
+probe(struct store *s, const char *key, struct err *e)
 {
 	static const char words[] = "davit writes, reads and deletes this\n";
 	struct buf back = BUF_INIT;
-	char id[ID_LENGTH + 1], *key;
 	int rc = -1;
 
-	name_new_id(id);
-	key = xasprintf("probe/%s", id);
 	if (store_put(s, key, "text/plain", words, sizeof(words) - 1, e) ==
-		0 &&
-	    store_get(s, key, sizeof(words), &back, e) == 0 &&
-	    store_delete(s, key, e) == 0) {
-		if (strcmp(buf_str(&back), words) == 0)
-			rc = 0;
-		else
-			err_set(e, ERR_STORE, "it gives back other bytes");
-	}
+	    -1)
+		return err_within(e, "the store can't be written");
+	if (store_get(s, key, sizeof(words), &back, e) == -1)
+		err_within(e, "the store can't be read");
+	else if (strcmp(buf_str(&back), words) != 0)
+		err_set(e, ERR_STORE, "the store gives back other bytes");
+	else if (store_list(s, PROBES, ignore_key, NULL, e) == -1)
+		err_within(e, "the store can't be listed");
+	else
+		rc = 0;
 	buf_clear(&back);
+	if (store_delete(s, key, rc == 0 ? e : NULL) == -1 && rc == 0)
+		rc = err_within(e, "nothing can be deleted from the store");
+	return rc;
+}
+
+int
+store_check(struct store *s, struct err *e)
+{
+	char id[ID_LENGTH + 1], *key;
+	int rc;
+
+	name_new_id(id);
+	key = xasprintf(PROBES "%s", id);
+	rc = probe(s, key, e);
 	free(key);
 	return rc;
 }

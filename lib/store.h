@@ -81,7 +81,8 @@ int store_list(struct store *, const char *prefix,
     int (*fn)(void *arg, const char *key, const struct store_object *),
     void *arg, struct err *);
 
-/* Write, read and delete a probe object: for /healthz. */
+/* Write, read, list and delete a probe object, for /healthz; the error names
+ * what is not allowed. */
 int store_check(struct store *, struct err *);
 
 /* Remove what dead writers left, older than age_ms. */

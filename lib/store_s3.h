@@ -1,6 +1,6 @@
 /*
- * The S3 driver's two halves: lib/store_s3.c reads, lists and deletes,
- * lib/store_s3_put.c writes.
+ * The S3 driver's three parts: lib/store_s3.c opens and reads,
+ * lib/store_s3_put.c writes, lib/store_s3_list.c lists and deletes.
  */
 #ifndef DAVIT_LIB_STORE_S3_H
 #define DAVIT_LIB_STORE_S3_H
@@ -25,6 +25,16 @@ int s3_put_data(void *writer, const void *, size_t, struct err *);
 int s3_put_commit(void *writer, enum store_when, struct err *);
 void s3_put_abort(void *writer);
 int s3_sync(void *, struct err *);
+
+int s3_list(void *, const char *prefix,
+    int (*fn)(void *, const char *, const struct store_object *), void *arg,
+    struct err *);
+int s3_delete(void *, const char *key, struct err *);
+int s3_delete_all(void *, const char *prefix, struct err *);
+int s3_sweep(void *, int64_t age_ms, struct err *);
+
+/* A time by strptime(3)'s format, UTC; 0 for none. */
+int64_t s3_time_ms(const char *text, const char *format);
 
 /* Forget an upload that was begun and not completed. */
 int s3_abort_upload(struct s3 *, const char *key, const char *id,

@@ -53,7 +53,7 @@ struct pending {
 
 struct s3_batch {
 	struct s3 *s3;
-	TAILQ_HEAD(, pending) pending;
+	TAILQ_HEAD(pendings, pending) pending;
 	size_t n, max;
 	bool failed;
 	struct err failure;	/* the first one */

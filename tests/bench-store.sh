@@ -12,7 +12,7 @@ here=$(cd "$(dirname "$0")" && pwd)
 . "$here/swift.sh"
 
 runs=${1:-3}
-bench=$top_builddir/tests/bench_store
+bench=${top_builddir:?}/tests/bench_store
 count=2000 small=8192 large=$((200 * 1024 * 1024))
 part=8M connections=16
 
@@ -47,7 +47,9 @@ prepare() {
 		use_https = False
 		multipart_chunk_size_mb = ${part%M}
 	END
-	rclone_ mkdir swift:davit-bench || s3cmd_ mb s3://davit-bench
+	# the suite makes its bucket before its first test
+	DAVIT_TEST_STORE=$T/davit.conf DAVIT_TEST_ONLY='bad_conf*' \
+		"$top_builddir/tests/test_store" >"$T/log/bucket" 2>&1
 }
 
 rclone_() {
@@ -60,7 +62,7 @@ s3cmd_() {
 }
 
 davit() { # ARGUMENT…
-	"$bench" "$T/davit.conf" "$@" >"$T/words" || cat "$T/words" >&2
+	"$bench" "$T/davit.conf" "$@" >"$T/words"
 }
 
 # Wall time, and the largest resident set of all that ran.
@@ -68,7 +70,11 @@ timed() { # WHO WHAT COMMAND…
 	local who=$1 what=$2 start ms
 	shift 2
 	start=${EPOCHREALTIME/./}
-	"$@" >/dev/null || return
+	"$@" >/dev/null 2>"$T/log/$who" || {
+		printf '%s %s failed: %s\n' "$who" "$what" \
+			"$(tail -n 1 "$T/log/$who")" >&2
+		exit 1
+	}
 	ms=$(((${EPOCHREALTIME/./} - start) / 1000))
 	printf '%s %s %d %s\n' "$who" "$what" "$ms" \
 		"$([ "$who" != davit ] ||

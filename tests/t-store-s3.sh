@@ -10,7 +10,7 @@ here=$(cd "$(dirname "$0")" && pwd)
 # shellcheck source=swift.sh
 . "$here/swift.sh"
 
-suite=$top_builddir/tests/test_store
+suite=${top_builddir:?}/tests/test_store
 [ -x "$suite" ] || skip_all 'tests/test_store has not been built'
 
 s3_conf() { # NAME STORE [LINE…]: $T/NAME.conf
@@ -22,14 +22,14 @@ s3_conf() { # NAME STORE [LINE…]: $T/NAME.conf
 
 # The suite's points, one by one, as ours.
 run_suite() { # NAME [PATTERN]
-	local out=$T/log/$1.suite line
+	local out=$T/log/$1.suite line comments
 	CMOCKA_MESSAGE_OUTPUT=TAP DAVIT_TEST_ONLY="${2:-*}" \
 		DAVIT_TEST_STORE=$T/$1.conf "$suite" >"$out" 2>&1
+	comments=$(grep '^#' "$out")
 	while read -r line; do
 		case $line in
 		'ok '*) ok "$1: ${line#ok * - }" ;;
-		'not ok '*) not_ok "$1: ${line#not ok * - }" \
-			"$(grep '^#' "$out")" ;;
+		'not ok '*) not_ok "$1: ${line#not ok * - }" "$comments" ;;
 		esac
 	done <"$out"
 	grep -q '^1\.\.[1-9]' "$out" || not_ok "$1: runs" "$(tail "$out")"

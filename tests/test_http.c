@@ -180,6 +180,96 @@ nobody_listening_is_remote(void **state)
 }
 
 static void
+headers_are_found_whatever_their_case(void **state)
+{
+	struct outcome o = ask((struct fake_turn){ .expect = "GET /x",
+				   .answer = "HTTP/1.1 100 Continue\r\n"
+					     "ETag: early\r\n\r\n"
+					     "HTTP/1.1 200 OK\r\n"
+					     "etag:  \"1 2\" \r\n"
+					     "X-Empty:\r\n"
+					     "Content-Length: 0\r\n\r\n" },
+	    (struct http_request){ 0 });
+	char *etag = http_header(&o.a, "ETag");
+	char *none = http_header(&o.a, "X-Empty");
+
+	assert_int_equal(o.rc, 0);
+	assert_string_equal(etag, "\"1 2\"");
+	assert_string_equal(none, "");
+	assert_null(http_header(&o.a, "ETa"));
+	assert_null(http_header(&o.a, "Content"));
+	free(etag);
+	free(none);
+	http_answer_clear(&o.a);
+}
+
+/* One turn after the other: the second waits, the first is done. */
+static void
+requests_go_on_beside_each_other(void **state)
+{
+	const struct fake_turn turns[] = {
+		{ .expect = "PUT /a", .answer = "HTTP/1.1 200 OK\r\n"
+						"Connection: close\r\n"
+						"Content-Length: 1\r\n\r\na" },
+		{ .expect = "PUT /b", .answer = "HTTP/1.1 200 OK\r\n"
+						"Content-Length: 9\r\n\r\nb" },
+	};
+	struct http *h = http_open(NULL, NULL);
+	struct http_call *calls[2];
+	struct http_answer a;
+	struct fake_http f;
+	struct err e;
+	char *urls[2];
+	int tags[2], done = 0;
+
+	fake_http_start(&f, turns, 2);
+	assert_null(http_next(h, 10));
+	for (int i = 0; i < 2; i++) {
+		urls[i] = xasprintf("%s/%c", f.url, 'a' + i);
+		calls[i] = http_start(h,
+		    &(struct http_request){ .method = "PUT",
+			.url = urls[i],
+			.body = "",
+			.total_ms = 5000 },
+		    &tags[i]);
+		free(urls[i]);
+		while (done == i) {
+			int *tag = http_next(h, 5000);
+
+			assert_ptr_equal(tag, &tags[i]);
+			assert_int_equal(http_finish(calls[i], &a, &e),
+			    i == 0 ? 0 : -1);
+			if (i == 1)
+				assert_int_equal(e.code, ERR_REMOTE);
+			http_answer_clear(&a);
+			done++;
+		}
+	}
+	assert_int_equal(fake_http_stop(&f), 0);
+	http_free(h);
+}
+
+static void
+canceled_request_is_gone(void **state)
+{
+	struct fake_turn turn = { .expect = "GET /x" };
+	struct http *h = http_open(NULL, NULL);
+	struct fake_http f;
+	struct http_call *call;
+	char *url;
+
+	fake_http_start(&f, &turn, 1);
+	url = xasprintf("%s/x", f.url);
+	call = http_start(h, &(struct http_request){ .url = url }, h);
+	assert_null(http_next(h, 100));
+	http_cancel(call);
+	assert_null(http_next(h, 0));
+	free(url);
+	http_free(h);
+	assert_int_equal(fake_http_stop(&f), 0);
+}
+
+static void
 hijacked_connection_is_a_raw_stream(void **state)
 {
 	struct fake_turn turn = { .expect = "POST /exec/1/start",
@@ -243,6 +333,9 @@ main(void)
 		cmocka_unit_test(sink_stops_it_with_its_own_error),
 		cmocka_unit_test(guard_is_asked_before_connecting),
 		cmocka_unit_test(nobody_listening_is_remote),
+		cmocka_unit_test(headers_are_found_whatever_their_case),
+		cmocka_unit_test(requests_go_on_beside_each_other),
+		cmocka_unit_test(canceled_request_is_gone),
 		cmocka_unit_test(hijacked_connection_is_a_raw_stream),
 		cmocka_unit_test(refused_hijack_quotes_the_answer),
 	};
