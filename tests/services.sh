@@ -40,6 +40,9 @@ services_begin() {
 		[ ! -x "$program" ] || cp "$program" "$T/libexec"
 	done
 	cp "$top_srcdir/worker/frameworks" "$T/share"
+	for program in "$top_builddir"/apache/*.conf; do
+		[ ! -e "$program" ] || cp "$program" "$T/share"
+	done
 	: >"$T/davit.conf"
 	own "$T"
 	as_user=()
@@ -85,7 +88,8 @@ start() { # NAME COMMAND…: in the background, its words in $T/log/NAME
 	shift
 	: >>"$T/log/$name"
 	own "$T/log/$name"
-	"${as_user[@]}" "$@" >>"$T/log/$name" 2>&1 </dev/null &
+	# The directory that make is in may be closed to the services' user.
+	(cd "$T" && exec "${as_user[@]}" "$@") >>"$T/log/$name" 2>&1 </dev/null &
 	pid_of[$name]=$!
 }
 
@@ -268,7 +272,7 @@ apache_conf() { # [LINE…]
 		Define DAVIT_CONF $T/davit.conf
 		Define DAVIT_STORE_DIR $T/store
 		Define DAVIT_LIBEXECDIR $T/libexec
-		Include $top_builddir/apache/davit.conf
+		Include $T/share/davit.conf
 	END
 	printf '%s\n' "$@"
 }
@@ -299,7 +303,7 @@ start_lighttpd() { # [LINE…]
 			var.davit_store = "$T/store"
 			var.davit_libexec = "$T/libexec"
 			var.davit_run = "$T/run"
-			include "$top_builddir/apache/lighttpd.conf"
+			include "$T/share/lighttpd.conf"
 		END
 		printf '%s\n' "$@"
 	} >"$T/lighttpd.conf"

@@ -433,8 +433,9 @@ is "$(ls -A "$TMPDIR")" "" "and nothing is left after all of that"
 
 # --- into the store ---
 
+cp "$top_builddir/tests/ingest_probe" "$T/libexec"
 probe() { # ID URL [REF [DIR]]
-	answer=$("${as_user[@]}" "$top_builddir/tests/ingest_probe" \
+	answer=$("${as_user[@]}" "$T/libexec/ingest_probe" \
 		"$T/davit.conf" "$@" 2>>"$T/log/ingest")
 	error=$(jq -r '.error // "none"' <<<"$answer")
 }
