@@ -111,8 +111,11 @@ to_thousandths(const char *text, int64_t *out)
 	char *end;
 	double n = strtod(text, &end);
 
+	/* Not nan either: what no integer holds must not become one. */
+	if (end == text || *end != '\0' || !(n >= 0 && n < 1e6))
+		return false;
 	*out = (int64_t)(n * 1000 + 0.5);
-	return end != text && *end == '\0' && n >= 0 && n < 1e6;
+	return true;
 }
 
 static int

@@ -136,7 +136,8 @@ read_file(void *arg, const char *path, const struct json *row)
 		.size = json_get_int(row, "size", -1) };
 
 	if (!name_is_path(path) || type == NULL || sha256 == NULL ||
-	    strlen(sha256) != sizeof(f.sha256) - 1 || f.size < 0)
+	    strlen(sha256) != sizeof(f.sha256) - 1 || f.size < 0 ||
+	    f.size > INT64_MAX - m->bytes)
 		return -1;
 	memcpy(f.sha256, sha256, sizeof(f.sha256));
 	manifest_add(m, &f);

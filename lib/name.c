@@ -253,7 +253,7 @@ url_bytes(const char *text, size_t len, struct err *e)
 int
 name_url(struct name_url *u, const char *text, size_t len, struct err *e)
 {
-	char whole[URL_MAX_BYTES + 1];
+	char whole[URL_MAX_BYTES + 1] = "";
 	const char *rest = whole;
 	size_t authority, path;
 

@@ -133,10 +133,11 @@ is_outage(const char *words)
 		"WRONGPASS", "CLUSTERDOWN" };
 
 	for (size_t i = 0; i < sizeof(codes) / sizeof(codes[0]); i++) {
+		size_t len = strlen(codes[i]);
 		char inner[24];
 
 		snprintf(inner, sizeof(inner), "-%s ", codes[i]);
-		if (strncmp(words, inner + 1, strlen(inner + 1)) == 0 ||
+		if ((strncmp(words, codes[i], len) == 0 && words[len] == ' ') ||
 		    strstr(words, inner) != NULL)
 			return true;
 	}

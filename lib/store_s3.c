@@ -7,6 +7,7 @@
  */
 #include "lib/store_s3.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -132,19 +133,38 @@ s3_head(void *state, const char *key, struct store_object *o, struct err *e)
 /* ---- getting ---- */
 
 /* What a 206 or a 200 brought must be what was asked for, to its last byte. */
+/* "bytes FROM-TO/SIZE". */
+static bool
+parse_range(const char *text, int64_t n[3])
+{
+	static const char marks[] = "-/";
+	char *end;
+
+	if (text == NULL || strncmp(text, "bytes ", 6) != 0)
+		return false;
+	text += 6;
+	for (int i = 0; i < 3; i++) {
+		errno = 0;
+		n[i] = strtoll(text, &end, 10);
+		if (end == text || errno != 0 || n[i] < 0 || *end != marks[i])
+			return false;
+		text = end + 1;
+	}
+	return true;
+}
+
 static int
 check_piece(struct reader *r, struct err *e)
 {
 	const struct http_answer *a = &r->piece;
-	int64_t from = 0, size, length = (int64_t)a->body->len;
+	int64_t from = 0, size = -1, length = (int64_t)a->body->len;
 	char *range = http_header(a, "Content-Range");
 	bool good;
 
 	if (a->status == 206) {
-		long long n[3] = { -1, -1, -1 };
+		int64_t n[3] = { -1, -1, -1 };
 
-		good = range != NULL && sscanf(range, "bytes %lld-%lld/%lld",
-					    &n[0], &n[1], &n[2]) == 3;
+		good = parse_range(range, n);
 		from = n[0];
 		size = n[2];
 		good = good && from == r->at && n[1] < size &&

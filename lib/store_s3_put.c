@@ -62,6 +62,8 @@ struct s3_batch {
 static void
 block_append(struct block *b, const void *data, size_t n, size_t max)
 {
+	if (n == 0)
+		return;
 	if (b->cap - b->len < n) {
 		size_t cap = b->cap == 0 ? BLOCK_FIRST_BYTES : b->cap * 2;
 
@@ -333,7 +335,8 @@ s3_batch_free(struct s3_batch *b)
 	if (b == NULL)
 		return;
 	while ((p = TAILQ_FIRST(&b->pending)) != NULL) {
-		s3_cancel(p->call);
+		/* The analyzer does not follow TAILQ_REMOVE(). */
+		s3_cancel(p->call); /* NOLINT(clang-analyzer-unix.Malloc) */
 		drop_pending(b, p);
 	}
 	free(b);

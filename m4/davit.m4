@@ -25,12 +25,15 @@ AC_SUBST([SAN_CFLAGS])
 AM_CONDITIONAL([SANITIZERS], [test "$enable_sanitizers" != no])
 ])
 
-dnl DAVIT_FUZZERS: --enable-fuzzers builds libFuzzer targets (clang).
+dnl DAVIT_FUZZERS: --enable-fuzzers builds libFuzzer targets (clang); after
+dnl DAVIT_SANITIZERS.
 AC_DEFUN([DAVIT_FUZZERS], [
 AC_ARG_ENABLE([fuzzers],
 	[AS_HELP_STRING([--enable-fuzzers],
 		[build the fuzz targets with libFuzzer (CC=clang)])],
 	[], [enable_fuzzers=no])
+AS_IF([test "$enable_fuzzers" = yes],
+	[SAN_CFLAGS="$SAN_CFLAGS -fsanitize=fuzzer-no-link"])
 AM_CONDITIONAL([FUZZERS], [test "$enable_fuzzers" = yes])
 ])
 

@@ -1,6 +1,7 @@
 #include "worker/box.h"
 
 #include <ctype.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -251,6 +252,24 @@ log_says(struct box *b, const char *words)
 	return strstr(buildlog_tail(b->spec.log), words) != NULL;
 }
 
+/* The fourth word of the second line that df prints; much where it is none. */
+static long
+kib_left(const char *text)
+{
+	const char *p = strchr(text, '\n');
+	char *end;
+	long left;
+
+	for (int i = 0; p != NULL && i < 3; i++) {
+		p += strspn(p, " \n");
+		p += strcspn(p, " \n");
+	}
+	if (p == NULL)
+		return LONG_MAX;
+	left = strtol(p, &end, 10);
+	return end == p ? LONG_MAX : left;
+}
+
 /* Which of the directories of builds is full, or NULL. */
 static const char *
 full_directory(struct box *b)
@@ -261,14 +280,10 @@ full_directory(struct box *b)
 	for (size_t i = 0; i < 2 && found == NULL; i++) {
 		const char *const argv[] = { "df", "-Pk", places[i], NULL };
 		struct helper h;
-		const char *line;
 		int status;
-		long left;
 
 		if (run_helper(b, &h, argv, &status, NULL) == 0 &&
-		    (line = strchr(buf_str(&h.out), '\n')) != NULL &&
-		    sscanf(line, "%*s %*s %*s %ld", &left) == 1 &&
-		    left < FULL_KIB)
+		    kib_left(buf_str(&h.out)) < FULL_KIB)
 			found = places[i];
 		helper_free(&h);
 	}
