@@ -1,6 +1,7 @@
 #!/bin/bash
 # davit-build with a real Docker engine and a store in a directory: what each
 # kind of project comes to, and that nothing stays behind.
+# shellcheck disable=SC2016
 
 # shellcheck source=tap.sh
 . "$(dirname "$0")/tap.sh"

@@ -1,5 +1,6 @@
 #!/bin/bash
 # davit-build --plan, and its other options that need no engine.
+# shellcheck disable=SC2154
 
 # shellcheck source=tap.sh
 . "$(dirname "$0")/tap.sh"

@@ -1,6 +1,7 @@
 #!/bin/bash
 # The suite of store drivers on S3: OpenStack Swift, which checks what it is
 # sent; and what a person is told when the configuration does not fit it.
+# shellcheck disable=SC2094
 
 here=$(cd "$(dirname "$0")" && pwd)
 # shellcheck source=tap.sh

@@ -75,8 +75,8 @@ cut_answers_are_errors(void **state)
 	static const char *const cut[] = { "",
 		"HTTP/1.1 200 OK\r\nContent-Len",
 		"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n123",
-		"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
-		"5\r\n12345\r\n" };
+		("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+		 "5\r\n12345\r\n") };
 
 	for (size_t i = 0; i < sizeof(cut) / sizeof(cut[0]); i++) {
 		struct outcome o = ask((struct fake_turn){ .expect = "GET /x",

@@ -82,6 +82,9 @@ tear_down(void **state)
 	return chdir("/") == -1 || fdio_remove_tree(dir, NULL) == -1 ? -1 : 0;
 }
 
+static struct resp_reply *command(const char *fmt, ...)
+    __attribute__((format(printf, 1, 2)));
+
 /* One command, its words separated by blanks, as any client sends it. */
 static struct resp_reply *
 command(const char *fmt, ...)

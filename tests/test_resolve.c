@@ -11,9 +11,9 @@ static const char page[] = "text/html,application/xhtml+xml,*/*;q=0.8";
 
 /* A site of these paths; the list ends with NULL. */
 static struct manifest *
-site(bool spa, ...)
+site(int spa, ...)
 {
-	struct manifest *m = manifest_new("abcdefghij", spa);
+	struct manifest *m = manifest_new("abcdefghij", spa != 0);
 	struct manifest_file f = { 0 };
 	va_list ap;
 

@@ -58,7 +58,7 @@ complain(const struct err *e)
 static int
 explain(const char *dir)
 {
-	const struct plan_request request = { NULL };
+	const struct plan_request request = { .install = NULL };
 	struct frameworks *table = NULL;
 	struct project *project = project_new(NULL);
 	struct plan *plan = NULL;

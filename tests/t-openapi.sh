@@ -1,0 +1,192 @@
+#!/bin/bash
+# doc/openapi.json against the responders: every documented answer is met, and
+# no answer has a status, a header or a field that is not documented.
+# shellcheck disable=SC2016,SC2119
+
+here=$(cd "$(dirname "$0")" && pwd)
+# shellcheck source=tap.sh
+. "$here/tap.sh"
+# shellcheck source=services.sh
+. "$here/services.sh"
+
+need jq curl git redis-server apache2 perl
+spec=$top_srcdir/doc/openapi.json
+services_begin
+write_conf
+start_redis
+mkdir "$T/tmp/answers"
+asked=0
+
+# Ask and keep request, head and body; $answer.
+ask() { # METHOD PATH [CURL OPTION…]
+	printf -v to '%s/tmp/answers/%03d' "$T" $((++asked))
+	mkdir "$to" && : >"$to/body"
+	printf '%s %s\n' "$1" "$2" >"$to/request"
+	api "$@" -D "$to/head" -o "$to/body"
+	answer=$(tr -d '\0' <"$to/body")
+}
+
+post() { # BODY [CURL OPTION…]
+	local body=$1
+	shift
+	ask POST /get/url -H 'Content-Type: application/json' -d "$body" "$@"
+}
+
+deployed() { # URL: $id
+	post "{\"url\": \"$1\"}"
+	id=$(jq -r '.id // empty' <<<"$answer")
+}
+
+# A git host that says one thing to everybody.
+odd_host() { # NAME PERL-TEXT with $c, the connection
+	port=$(free_port)
+	start "$1" perl -MIO::Socket::INET -e '
+		my ($port, $do) = @ARGV;
+		my $l = IO::Socket::INET->new(LocalAddr => "127.0.0.1",
+		    LocalPort => $port, Listen => 9, ReuseAddr => 1) or die;
+		$SIG{CHLD} = "IGNORE";
+		while (my $c = $l->accept) {
+			next if fork;
+			eval $do;
+			exit;
+		}' "$port" "$2"
+	must_start "$1" answers "$port"
+	odd=http://127.0.0.1:$port/a.git
+}
+
+answers() { # PORT
+	(: <>"/dev/tcp/127.0.0.1/$1") 2>/dev/null
+}
+
+again_with() { # [CONF-LINE…]
+	stop_apache
+	write_conf "$@"
+	start_apache
+}
+
+# What needs an id, and what does not, in each condition of the parts.
+ask_all() { # [CURL OPTION…]
+	post "{\"url\": \"$url\"}" "$@"
+	ask GET "/status/$id" "$@"
+	ask GET "/log/$id" "$@"
+	ask GET /deployments "$@"
+	ask POST "/deployments/$id/cancel" "$@"
+}
+
+start_apache
+mkdir "$T/tmp/site"
+echo '<h1>site</h1>' >"$T/tmp/site/index.html"
+echo 'left.txt' >"$T/tmp/site/.gitignore"
+echo 'left out' >"$T/tmp/site/left.txt"
+url=$(git_repo site "$T/tmp/site")
+
+# --- all is well ---
+
+ask GET /
+ask GET /healthz
+post "$(jq -c --arg url "$url" '.components.schemas.Submission.properties |
+	map_values(.examples[0]) | .url = $url | del(.dir)' "$spec")"
+runs 'every documented field of a submission is taken' \
+	jq -e .success <<<"$answer"
+deployed "$url"
+ask GET "/status/$id"
+etag=$(jq -r -R 'select(test("^etag:"; "i")) | .[6:] | rtrimstr("\r")' \
+	"$to/head")
+ask GET "/status/$id?wait=1&after=building" -H "If-None-Match: $etag"
+ask GET "/log/$id?offset=0"
+ask GET '/deployments?limit=1'
+
+# Everything that a record can hold, from the store's copy.
+full=aaaaaaaaaa
+mkdir -p "$T/store/deployments"
+jq -c --arg id $full '.id = $id | .state = "failed" | .dir = "web" |
+	.owner = "alice" | .keep_ignored = true | .ignored = {count: 1,
+	names: ["a"]} | .plan = {framework: "vite", name: "Vite", rule: "r",
+	install: "i", build: "b", output: "o", outputs: ["o", "p"], spa: true,
+	node: "22", node_source: "n", package_manager: "npm", env: ["A"],
+	immutable: ["x"], why: ["y"]} | .error = {code: "build_failed",
+	message: "m", tail: "t"} | .stages[0] = {name: "fetch",
+	state: "failed", started: 1, ended: 2}' <<<"$(api GET "/status/$id")" \
+	>"$T/store/deployments/$full.json"
+own "$T/store/deployments"
+ask GET "/status/$full"
+
+# --- what the client does wrong ---
+
+post '{"url": 7}'
+post "{\"url\": \"$(printf 'a%.0s' {1..70000})\"}"
+ask GET "/status/$id?after=nowhere"
+ask GET "/log/$id?offset=x"
+ask GET '/deployments?limit=0'
+for path in /status/zzzzzzzzzz /log/zzzzzzzzzz; do
+	ask GET "$path"
+done
+ask POST /deployments/zzzzzzzzzz/cancel
+for path in / /healthz "/status/$id" "/log/$id" /deployments; do
+	ask DELETE "$path"
+done
+ask GET /get/url
+ask GET "/deployments/$id/cancel"
+ask POST "/deployments/$full/cancel"
+ask_all -H 'X-Forwarded-For: 192.0.2.1'
+
+# --- git hosts ---
+
+post "{\"url\": \"$URL/git/none.git\"}"
+post "{\"url\": \"$url\", \"ref\": \"none\"}"
+odd_host resets 'sysread $c, my $x, 4096; print $c "HTTP/1.1 500 No\r\n\r\n"'
+post "{\"url\": \"$odd\"}"
+odd_host silent 'sleep 60'
+again_with 'fetch_time 1'
+post "{\"url\": \"$odd\"}"
+again_with 'allow_hosts 192.0.2.1'
+post "{\"url\": \"$url\"}"
+
+# --- parts that are away ---
+
+again_with "scratch $T/store/no/such"
+post "{\"url\": \"$url\"}"
+again_with
+echo nonsense >"$T/store/deployments/bbbbbbbbbb.json"
+for request in 'GET /status/bbbbbbbbbb' 'GET /log/bbbbbbbbbb' \
+	'POST /deployments/bbbbbbbbbb/cancel'; do
+	ask "${request% *}" "${request#* }"
+done
+stop_redis
+ask GET /healthz
+ask_all
+start_redis
+ask POST "/deployments/$id/cancel"
+
+# --- tokens ---
+
+printf 'alice %s\n' "$(printf alpha | sha256sum | cut -c -64)" >"$T/tokens"
+chmod 640 "$T/tokens"
+own "$T/tokens"
+again_with "tokens $T/tokens"
+ask_all
+ask_all -H 'Authorization: Bearer alpha'
+
+verdict() { # SPEC
+	perl "$here/openapi.pl" "$1" "$T/tmp/answers" 2>&1
+}
+
+# A check that sees nothing wrong must not have missed it.
+planted() { # JQ-EXPRESSION REGEX NAME
+	jq "$1" "$spec" >"$T/tmp/planted.json"
+	like "$(verdict "$T/tmp/planted.json")" "$2" "$3"
+}
+planted 'del(.components.schemas.Error.properties.hint)' \
+	'not ok .*hint: not documented' 'a field that is not documented is seen'
+planted 'del(.paths["/healthz"].get.responses["405"])' \
+	'status 405 is not documented' 'and a status'
+planted '.components.schemas.Id.pattern = "^x$"' 'not ok .*pattern' \
+	'and a value that is not as documented'
+
+while read -r line; do
+	case $line in
+	'ok '*) ok "${line#ok }" ;;
+	*) not_ok "${line#not ok }" ;;
+	esac
+done < <(verdict "$spec")
+done_testing
