@@ -7,6 +7,7 @@
 
 T=$(mktemp -d)
 trap 'rm -rf "$T"' EXIT
+need jq
 program=$top_builddir/worker/davit-build
 export DAVIT_PKGDATADIR=$top_srcdir/worker
 
@@ -48,6 +49,46 @@ plan "$T/loop"
 like "$rc $words" '1 .*neither a package.json' 'links are not followed'
 plan "$T/no-such"
 like "$rc $words" '1 .*No such file' 'no directory'
+
+# --- what the repository says itself ---
+
+mkdir -p "$T/mono/apps/web" "$T/mono/docs"
+echo '{"workspaces":["apps/*"]}' >"$T/mono/package.json"
+echo '{"dir":"apps/web","node":"lts/*"}' >"$T/mono/davit.json"
+echo '{"scripts":{"build":"vite build"},"dependencies":{"vite":"5"}}' |
+	tee "$T/mono/apps/web/package.json" >"$T/mono/docs/package.json"
+touch "$T/mono/package-lock.json"
+plan "$T/mono"
+is $rc 0 'a monorepo: a plan'
+like "$words" 'dir +apps/web' 'a monorepo: the directory that davit.json names'
+like "$words" 'install +npm ci --prefix ../\.\.' \
+	'a monorepo: installed at the root'
+like "$words" 'node +22, from davit.json, which leaves it open' \
+	'a monorepo: what it says of Node'
+
+# --- for programs ---
+
+tell() { # OPTION…: standard input is a tar of the monorepo
+	words=$(tar -C "$T/mono" -cz . | "$program" --plan - --json "$@")
+	rc=$?
+}
+
+tell
+is "$rc $(jq -r '.dir, .install, .matched[0]' <<<"$words" | xargs)" \
+	'0 apps/web npm ci --prefix ../.. vite' 'a tar through a pipe'
+echo '{"url":"https://x.test/r","dir":"docs","output":"o"}' >"$T/request"
+tell --request "$T/request"
+is "$rc $(jq -r '.dir, .install, .output' <<<"$words" | xargs)" \
+	'0 docs npm install o' 'what a request asks for'
+echo '{"url":"https://x.test/r","output":1}' >"$T/request"
+tell --request "$T/request"
+is "$rc $(jq -r .error <<<"$words")" '1 bad_request' 'a bad request'
+words=$("$program" --plan - --json <"$program")
+is "$? $(jq -r .error <<<"$words")" '1 bad_request' 'no tar'
+words=$("$program" --plan "$T/next" --json)
+is "$? $(jq -r .error <<<"$words")" '1 server_framework' 'an error is JSON too'
+
+# --- options ---
 
 like "$("$program" --version)" '^davit-build [0-9]' '--version'
 like "$("$program" --help)" '^usage: davit-build' '--help'

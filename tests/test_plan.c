@@ -313,14 +313,42 @@ a_workspace_has_its_lock_file_at_the_root(void **state)
 	static const char p[] = DEPS("\"vite\":\"5\"");
 
 	expect_manager("web/site", FILES("web/site/package.json", p,
-	    "pnpm-workspace.yaml", "", "pnpm-lock.yaml", ""),
+	    "pnpm-workspace.yaml", "packages:\n- web/*\n",
+	    "pnpm-lock.yaml", ""),
 	    "pnpm install --frozen-lockfile", "pnpm exec vite build");
 	expect_manager("site", FILES("site/package.json", p, "package.json",
-	    "{\"workspaces\":[\"site\"]}", "package-lock.json", ""), "npm ci",
-	    "npx --no -- vite build");
+	    "{\"workspaces\":[\"site\"]}", "package-lock.json", ""),
+	    "npm ci --prefix ..", "npx --no -- vite build");
+	expect_manager("a/b", FILES("a/b/package.json", p, "package.json",
+	    "{\"packageManager\":\"pnpm@9.0.0\",\"workspaces\":"
+	    "{\"packages\":[\"a/**\"]}}"),
+	    "pnpm install --no-frozen-lockfile", "pnpm exec vite build");
 	expect_manager("site", FILES("site/package.json", p, "package.json",
 	    "{}", "pnpm-lock.yaml", ""), "npm install",
 	    "npx --no -- vite build");
+}
+
+static void
+what_is_no_member_has_nothing_of_the_workspace(void **state)
+{
+	static const char p[] = DEPS("\"vite\":\"5\"");
+
+	expect_manager("docs", FILES("docs/package.json", p, "package.json",
+	    "{\"workspaces\":[\"packages/*\"]}", "package-lock.json", ""),
+	    "npm install", "npx --no -- vite build");
+	expect_manager("docs", FILES("docs/package.json", p,
+	    "docs/pnpm-lock.yaml", "", "pnpm-workspace.yaml",
+	    "catalog:\n  a: 1\npackages:\n  - 'apps/*' # all\n  - \"!docs\"\n"
+	    "other:\n  - docs\n"),
+	    "pnpm install --frozen-lockfile --ignore-workspace",
+	    "pnpm exec vite build");
+	expect_manager("apps/a", FILES("apps/a/package.json", p,
+	    "pnpm-lock.yaml", "", "pnpm-workspace.yaml",
+	    "packages: [ 'apps/*' ]"),
+	    "pnpm install --frozen-lockfile", "pnpm exec vite build");
+	expect_error(FILES("package.json", "{\"workspaces\":[\"apps/*\"]}",
+	    "apps/a/package.json", p), ERR_NO_PLAN,
+	    "(apps/*); name the directory");
 }
 
 static void
@@ -347,6 +375,21 @@ node_is_the_one_that_is_asked_for(void **state)
 	assert_int_equal(plan->node, 18);
 	assert_string_equal(plan->node_source, ".nvmrc");
 	plan_free(plan);
+	plan = plan_of(FILES("package.json", BUILT(""), ".tool-versions",
+	    "# mine\nruby 3.2\nnodejs 20.11.0\n"));
+	assert_int_equal(plan->node, 20);
+	assert_string_equal(plan->node_source, ".tool-versions");
+	plan_free(plan);
+	plan = plan_of(FILES("package.json", BUILT(""), ".nvmrc", "lts/*"));
+	assert_int_equal(plan->node, 22);
+	assert_string_equal(plan->node_source, ".nvmrc, which leaves it open");
+	plan_free(plan);
+	plan = plan_of(FILES("package.json", "{\"scripts\":{\"build\":\"x\"},"
+	    "\"engines\":{\"node\":\"8.x\"}}", ".nvmrc", "none"));
+	assert_int_equal(plan->node, 8);
+	assert_true(list_has(plan->why, "warning: node: 'none', as .nvmrc "
+	    "says, is not understood"));
+	plan_free(plan);
 	assert_int_equal(nodeversion_of("lts/iron"), 20);
 	assert_int_equal(nodeversion_of("lts/*"), 0);
 	assert_int_equal(nodeversion_of("node"), 0);
@@ -365,6 +408,17 @@ node_is_the_one_that_is_asked_for(void **state)
 }
 
 static void
+the_nearest_version_is_tried_first(void **state)
+{
+	assert_int_equal(nodeversion_near(16, 0), 18);
+	assert_int_equal(nodeversion_near(16, 3), 24);
+	assert_int_equal(nodeversion_near(16, 4), 0);
+	assert_int_equal(nodeversion_near(21, 0), 22);
+	assert_int_equal(nodeversion_near(21, 1), 20);
+	assert_int_equal(nodeversion_near(26, 0), 24);
+}
+
+static void
 a_plan_tells_all_of_itself(void **state)
 {
 	struct plan *plan = plan_of(PACKED(DEPS("\"vite\":\"5\"")));
@@ -374,6 +428,7 @@ a_plan_tells_all_of_itself(void **state)
 	assert_string_equal(json_get_string(j, "framework"), "vite");
 	assert_string_equal(json_get_string(j, "rule"),
 	    "package.json depends on vite");
+	assert_int_equal(json_count(json_get_array(j, "matched")), 1);
 	assert_string_equal(json_get_string(j, "install"), "npm install");
 	assert_string_equal(json_get_string(j, "output"), "dist");
 	assert_string_equal(json_get_string(j, "node"), "22");
@@ -419,8 +474,11 @@ main(void)
 		cmocka_unit_test(the_requests_word_is_the_last),
 		cmocka_unit_test(the_package_manager_is_the_projects),
 		cmocka_unit_test(a_workspace_has_its_lock_file_at_the_root),
+		cmocka_unit_test(
+		    what_is_no_member_has_nothing_of_the_workspace),
 		cmocka_unit_test(no_lint_warning_fails_create_react_app),
 		cmocka_unit_test(node_is_the_one_that_is_asked_for),
+		cmocka_unit_test(the_nearest_version_is_tried_first),
 		cmocka_unit_test(a_plan_tells_all_of_itself),
 	};
 

@@ -17,6 +17,7 @@
 #include "worker/docker.h"
 #include "worker/helper.h"
 #include "worker/list.h"
+#include "worker/nodeversion.h"
 #include "worker/plan.h"
 #include "worker/watch.h"
 
@@ -49,26 +50,30 @@ image_for(const char *image, int major)
 	    tag + 1 + digits);
 }
 
-/* The image with the wanted Node, else the default one.  NULL: none. */
+/* The image with the wanted Node, else with the nearest that there is.  NULL:
+ * none. */
 static char *
 choose_image(struct box *b, struct err *e)
 {
 	const char *usual = b->spec.conf->image;
-	char *image = image_for(usual, b->spec.plan->node);
+	int wanted = b->spec.plan->node, node = wanted;
+	char *image = image_for(usual, wanted);
 	int has = docker_has_image(b->docker, image, e);
 
-	if (has == 0 && strcmp(image, usual) != 0) {
-		buildlog_say(b->spec.log, "warning: there is no image for "
-		    "Node %d; %s is used", b->spec.plan->node, usual);
+	for (size_t i = 0; has == 0 &&
+	    (node = nodeversion_near(wanted, i)) != 0; i++) {
 		free(image);
-		image = xstrdup(usual);
+		image = image_for(usual, node);
 		has = docker_has_image(b->docker, image, e);
 	}
+	if (has == 1 && node != wanted)
+		buildlog_say(b->spec.log, "warning: there is no image for "
+		    "Node %d here; the nearest is %s", wanted, image);
 	if (has == 1)
 		return image;
 	if (has == 0)
 		err_set(e, ERR_NO_IMAGE,
-		    "there is no builder image %s on this worker", image);
+		    "there is no builder image %s on this worker", usual);
 	free(image);
 	return NULL;
 }
@@ -339,19 +344,23 @@ box_run(struct box *b, const char *command, enum err_code failure,
 int
 box_install(struct box *b, const char *command, struct err *e)
 {
-	int status;
+	char *again;
+	int status, rc;
 
 	if (run(b, command, &status, e) == -1)
 		return -1;
 	if (status == 0)
 		return 0;
-	if (strcmp(command, "npm ci") != 0 ||
+	if (strncmp(command, "npm ci", 6) != 0 ||
 	    !log_says(b, "can only install packages"))
 		return failed(b, command, status, ERR_INSTALL, e);
 	buildlog_say(b->spec.log, "warning: the lock file does not fit "
 	    "package.json; trying once more without it.  Run 'npm install' "
 	    "and commit the lock file.");
-	return box_run(b, "npm install", ERR_INSTALL, e);
+	again = xasprintf("npm install%s", command + 6);
+	rc = box_run(b, again, ERR_INSTALL, e);
+	free(again);
+	return rc;
 }
 
 /* ---- the output ---- */

@@ -1,6 +1,5 @@
 #include "worker/build.h"
 
-#include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -19,20 +18,19 @@
 #include "worker/buildlog.h"
 #include "worker/checkout.h"
 #include "worker/events.h"
-#include "worker/frameworks.h"
 #include "worker/plan.h"
+#include "worker/planner.h"
 #include "worker/project.h"
 #include "worker/publish.h"
 #include "worker/watch.h"
-
-/* Where the image's tag names none. */
-#define NODE_DEFAULT 22
 
 struct build {
 	const struct build_job *job;
 	struct buildlog *log;
 	struct store *store;
 	struct plan *plan;
+	struct deployment placed;	/* the job's, with the plan's dir; owns
+					   nothing */
 	struct box *box;
 	struct publish *publish;
 	int64_t files, bytes;	/* of what is live */
@@ -73,15 +71,14 @@ is_live(struct build *b, struct err *e)
 
 /* ---- planning ---- */
 
-/* The major that the image's tag begins with. */
 static int
-node_of_image(const char *image)
+look(void *build, struct project *p, const char *const *patterns,
+    struct err *e)
 {
-	const char *tag = strrchr(image, ':');
+	struct build *b = build;
 
-	return tag != NULL && isdigit((unsigned char)tag[1])
-	    ? (int)strtol(tag + 1, NULL, 10)
-	    : NODE_DEFAULT;
+	return checkout_look(b->store, b->job->conf, b->job->record->id, p,
+	    patterns, e);
 }
 
 static int
@@ -93,20 +90,14 @@ make_plan(struct build *b, struct err *e)
 		.build = r->build,
 		.output = r->output,
 		.node = r->node };
-	struct frameworks *table = frameworks_load(e);
-	struct project *project = project_new(r->dir);
-	int rc = -1;
 
-	if (table != NULL &&
-	    checkout_look(b->store, b->job->conf, r->id, project,
-		frameworks_patterns(table), e) == 0) {
-		b->plan = plan_new(table, project, &request,
-		    node_of_image(b->job->conf->image), e);
-		rc = b->plan == NULL ? -1 : 0;
-	}
-	project_free(project);
-	frameworks_free(table);
-	return rc;
+	b->plan = planner_plan(look, b, r->dir, &request,
+	    planner_node(b->job->conf->image), e);
+	if (b->plan == NULL)
+		return -1;
+	b->placed = *r;
+	b->placed.dir = b->plan->dir;
+	return 0;
 }
 
 static int
@@ -140,7 +131,7 @@ static int
 open_box(struct build *b, struct err *e)
 {
 	const struct box_spec spec = { .conf = b->job->conf,
-		.job = b->job->record,
+		.job = &b->placed,
 		.env = b->job->env,
 		.plan = b->plan,
 		.watch = b->job->watch,
@@ -228,15 +219,15 @@ publish_output(struct build *b, struct err *e)
 	return rc;
 }
 
-/* Where in the repository the site is: the job's dir, and the output in it. */
+/* Where in the repository the site is: the plan's dir, and the output in it. */
 static char *
 source_directory(const struct build *b)
 {
-	const char *dir = b->job->record->dir, *out = b->plan->outputs[0];
+	const char *dir = b->plan->dir, *out = b->plan->outputs[0];
 
 	if (strcmp(out, ".") == 0)
 		out = "";
-	if (dir == NULL || dir[0] == '\0')
+	if (dir[0] == '\0')
 		return xstrdup(out);
 	return out[0] == '\0' ? xstrdup(dir) : xasprintf("%s/%s", dir, out);
 }

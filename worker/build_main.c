@@ -17,24 +17,18 @@
 #include "lib/name.h"
 #include "lib/store.h"
 #include "worker/build.h"
-#include "worker/checkout.h"
 #include "worker/docker.h"
 #include "worker/events.h"
-#include "worker/frameworks.h"
-#include "worker/plan.h"
-#include "worker/project.h"
+#include "worker/explain.h"
 #include "worker/watch.h"
 
 #define EVENTS_FD 3
 #define EXIT_USAGE 64
 
-/* --plan has no davit.conf at hand. */
-#define NODE_DEFAULT 22
-
 static const char help[] =
     "usage: davit-build [-c FILE] < JOB\n"
     "       davit-build [-c FILE] --clean ID\n"
-    "       davit-build --plan DIRECTORY\n"
+    "       davit-build [-c FILE] --plan DIRECTORY|- [--json] [--request FILE]\n"
     "\n"
     "Build and publish one deployment.  JOB is its record as JSON; the log\n"
     "goes to standard output, events to descriptor 3 or, without one, to\n"
@@ -42,7 +36,10 @@ static const char help[] =
     "\n"
     "  -c FILE           configuration in place of davit.conf\n"
     "  --clean ID        remove the containers that a lost build has left\n"
-    "  --plan DIRECTORY  tell how a checkout would be built, and why\n"
+    "  --plan DIRECTORY  tell how a checkout would be built, and why; \"-\" is\n"
+    "                    a tar of it on standard input\n"
+    "  --json            tell it as JSON\n"
+    "  --request FILE    with what a body of POST /get/url asks for\n"
     "  --version, --help\n";
 
 static int
@@ -51,37 +48,6 @@ complain(const struct err *e)
 	log_error("%s", e->msg);
 	fprintf(stderr, "%s\n", err_hint(e->code));
 	return EXIT_FAILURE;
-}
-
-/* ---- --plan ---- */
-
-static int
-explain(const char *dir)
-{
-	const struct plan_request request = { .install = NULL };
-	struct frameworks *table = NULL;
-	struct project *project = project_new(NULL);
-	struct plan *plan = NULL;
-	struct buf text = BUF_INIT;
-	struct err e;
-	int status;
-
-	if ((table = frameworks_load(&e)) == NULL ||
-	    checkout_look_at(dir, project, frameworks_patterns(table), &e) ==
-		-1 ||
-	    (plan = plan_new(table, project, &request, NODE_DEFAULT, &e)) ==
-		NULL)
-		status = complain(&e);
-	else {
-		plan_print(plan, &text);
-		fputs(buf_str(&text), stdout);
-		status = EXIT_SUCCESS;
-	}
-	buf_clear(&text);
-	plan_free(plan);
-	project_free(project);
-	frameworks_free(table);
-	return status;
 }
 
 /* ---- --clean ---- */
@@ -154,7 +120,8 @@ build(const struct conf *conf, struct events *events)
 }
 
 static int
-with_conf(const char *file, const char *id, struct events *events)
+with_conf(const char *file, const char *id, struct explain_spec *plan,
+    struct events *events)
 {
 	struct err e;
 	struct conf *conf = conf_load(file, &e);
@@ -162,7 +129,11 @@ with_conf(const char *file, const char *id, struct events *events)
 
 	if (conf == NULL)
 		return complain(&e);
-	status = id != NULL ? clean(conf, id) : build(conf, events);
+	if (plan->from != NULL) {
+		plan->image = conf->image;
+		status = explain(plan);
+	} else
+		status = id != NULL ? clean(conf, id) : build(conf, events);
 	conf_free(conf);
 	return status;
 }
@@ -173,10 +144,13 @@ main(int argc, char **argv)
 	static const struct option options[] = {
 		{ "clean", required_argument, NULL, 'C' },
 		{ "plan", required_argument, NULL, 'P' },
+		{ "json", no_argument, NULL, 'J' },
+		{ "request", required_argument, NULL, 'R' },
 		{ "version", no_argument, NULL, 'V' },
 		{ "help", no_argument, NULL, 'h' }, { NULL, 0, NULL, 0 }
 	};
-	const char *file = NULL, *id = NULL, *dir = NULL;
+	const char *file = NULL, *id = NULL;
+	struct explain_spec plan = { NULL };
 	struct events *events = events_open(EVENTS_FD);
 	int opt, status;
 
@@ -191,7 +165,13 @@ main(int argc, char **argv)
 			id = optarg;
 			break;
 		case 'P':
-			dir = optarg;
+			plan.from = optarg;
+			break;
+		case 'J':
+			plan.json = true;
+			break;
+		case 'R':
+			plan.request = optarg;
 			break;
 		case 'V':
 			puts("davit-build " PACKAGE_VERSION);
@@ -206,9 +186,10 @@ main(int argc, char **argv)
 	if (optind < argc) {
 		fputs(help, stderr);
 		status = EXIT_USAGE;
-	} else
-		status = dir != NULL ? explain(dir)
-				     : with_conf(file, id, events);
+	} else if (plan.from != NULL && file == NULL)
+		status = explain(&plan); /* no davit.conf is needed */
+	else
+		status = with_conf(file, id, &plan, events);
 	events_free(events);
 	return status;
 }

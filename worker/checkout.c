@@ -145,6 +145,19 @@ checkout_look(struct store *store, const struct conf *conf, const char *id,
 	return rc;
 }
 
+int
+checkout_look_in(tar_source *source, void *arg, struct project *p,
+    const char *const *patterns, struct err *e)
+{
+	/* Nothing of it is kept: there is nothing to be bounded. */
+	struct tar_bounds bounds = { .bytes = INT64_MAX, .files = INT64_MAX };
+	struct tar_reader *r = tar_reader_new(source, arg, &bounds, e);
+	int rc = r == NULL ? -1 : look(r, p, patterns, e);
+
+	tar_reader_free(r);
+	return rc;
+}
+
 static int
 look_at_file(FTSENT *f, const char *path, struct project *p,
     const char *const *patterns, struct err *e)

@@ -20,7 +20,9 @@ void checkout_close(struct checkout *);
 int checkout_look(struct store *, const struct conf *, const char *id,
     struct project *, const char *const *patterns, struct err *);
 
-/* The same for a directory on disk. */
+/* The same for a tar from elsewhere, and for a directory on disk. */
+int checkout_look_in(tar_source *, void *arg, struct project *,
+    const char *const *patterns, struct err *);
 int checkout_look_at(const char *dir, struct project *,
     const char *const *patterns, struct err *);
 

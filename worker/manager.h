@@ -4,16 +4,23 @@
 
 #include <stdbool.h>
 
+#include "lib/bounds.h"
+#include "worker/workspace.h"
+
 struct project;
 
 struct manager {
 	const char *name;	/* "npm", "pnpm" or "yarn"; static */
 	const char *lock;	/* its lock file; NULL: none; static */
 	bool berry;		/* yarn 2 or later */
+	enum workspace workspace;
+	char root[3 * PATH_MAX_DEPTH + 1];	/* the way to the repository's
+						   root: "../.."; "": here */
 };
 
-/* By "packageManager" of package.json, else by lock file, else npm.  Lines
- * that tell why are added to the list. */
+/* By "packageManager" of package.json, else by lock file, else npm; of a
+ * workspace's member, by those of the root.  Lines that tell why are added to
+ * the list. */
 void manager_choose(struct manager *, const struct project *, char ***why);
 
 /* Commands for a shell, owned by the caller: installing what the lock file

@@ -6,6 +6,8 @@
 #include <string.h>
 #include <strings.h>
 
+#include "lib/mem.h"
+
 /* What builder images are made for, newest first. */
 static const int majors[] = { 24, 22, 20, 18 };
 #define NMAJORS (sizeof(majors) / sizeof(majors[0]))
@@ -52,7 +54,7 @@ comparator_holds(const char **range, int major)
 
 	*range = version + len;
 	if (!isdigit((unsigned char)version[0]))
-		return true; /* "*", "x" */
+		return len == 1 && strchr("*xX", version[0]) != NULL;
 	if (s[0] == '>')
 		return op == 2 || !zero ? major >= n : major > n;
 	if (s[0] == '<')
@@ -103,4 +105,56 @@ nodeversion_in_range(const char *range, int preferred)
 		if (range_has(range, majors[i]))
 			return majors[i];
 	return 0;
+}
+
+bool
+nodeversion_is_open(const char *text)
+{
+	static const char *const names[] = { "lts/*", "lts", "node", "stable",
+		"latest", "current", "*", "x" };
+	size_t len;
+
+	text += strspn(text, " \t\r\n");
+	len = strcspn(text, " \t\r\n");
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		if (strlen(names[i]) == len &&
+		    strncasecmp(names[i], text, len) == 0)
+			return true;
+	return false;
+}
+
+char *
+nodeversion_in_tools(const char *text)
+{
+	for (; text != NULL; text = strchr(text, '\n')) {
+		size_t len;
+
+		text += strspn(text, " \t\r\n");
+		len = strcspn(text, " \t\r\n");
+		if ((len == 6 && strncmp(text, "nodejs", 6) == 0) ||
+		    (len == 4 && strncmp(text, "node", 4) == 0)) {
+			text += len + strspn(text + len, " \t");
+			return xstrndup(text, strcspn(text, " \t\r\n"));
+		}
+	}
+	return NULL;
+}
+
+int
+nodeversion_near(int major, size_t i)
+{
+	int order[NMAJORS];
+
+	if (i >= NMAJORS)
+		return 0;
+	memcpy(order, majors, sizeof(order));
+	for (size_t a = 1; a < NMAJORS; a++)
+		for (size_t b = a; b > 0 && abs(order[b] - major) <
+			abs(order[b - 1] - major); b--) {
+			int t = order[b];
+
+			order[b] = order[b - 1];
+			order[b - 1] = t;
+		}
+	return order[i];
 }

@@ -13,24 +13,53 @@
 #include "worker/manager.h"
 #include "worker/nodeversion.h"
 #include "worker/project.h"
+#include "worker/settings.h"
 
 /* Where a build of unknown kind may put its site; "public" comes last, since
  * it more often is a source. */
 #define USUAL_OUTPUTS "dist build out _site www output public"
 
+#define REQUEST "the request"
+
 struct planning {
 	const struct frameworks *table;
 	const struct project *project;
-	const struct plan_request *request;
+	struct settings settings;
 	const struct framework *chosen;
 	struct manager manager;
 	struct plan *plan;
 };
 
-static bool
-given(const char *s)
+static const char *
+said(const struct planning *g, enum setting which)
 {
+	return g->settings.v[which].value;
+}
+
+/* It is said, and not to be empty. */
+static bool
+given(const struct planning *g, enum setting which)
+{
+	const char *s = said(g, which);
+
 	return s != NULL && s[0] != '\0';
+}
+
+/* It is said to davit.  What is said to another platform is meant well, and
+ * may be about a server there. */
+static bool
+firm(const struct planning *g, enum setting which)
+{
+	const char *source = g->settings.v[which].source;
+
+	return given(g, which) && (strcmp(source, REQUEST) == 0 ||
+				      strcmp(source, "davit.json") == 0);
+}
+
+static const char *
+by(const struct planning *g, enum setting which)
+{
+	return g->settings.v[which].source;
 }
 
 /* ---- what it is ---- */
@@ -43,7 +72,7 @@ no_such_framework(const struct planning *g, struct err *e)
 	for (size_t i = 0; i < frameworks_count(g->table); i++)
 		buf_addf(&all, " %s", frameworks_at(g->table, i)->id);
 	err_set(e, ERR_INVALID, "framework: '%.60s' is not known; known are "
-				"static%s", g->request->framework,
+				"static%s", said(g, SET_FRAMEWORK),
 	    buf_str(&all));
 	buf_clear(&all);
 	return -1;
@@ -62,6 +91,7 @@ detect(struct planning *g)
 		if (framework_matches(f, g->project, &why)) {
 			list_addf(&plan->why, "%s matches: %s", f->name,
 			    buf_str(&why));
+			list_add(&plan->matched, f->id);
 			if (g->chosen == NULL || f->rank > g->chosen->rank) {
 				g->chosen = f;
 				free(plan->rule);
@@ -75,17 +105,26 @@ detect(struct planning *g)
 static int
 choose_framework(struct planning *g, struct err *e)
 {
-	const char *asked = g->request->framework;
+	const char *asked = said(g, SET_FRAMEWORK);
 
-	if (!given(asked)) {
+	if (!given(g, SET_FRAMEWORK)) {
 		detect(g);
 		return 0;
 	}
-	g->plan->rule = xstrdup("the request names it");
+	g->plan->rule = xasprintf("%s names it", by(g, SET_FRAMEWORK));
 	if (strcmp(asked, "static") == 0)
 		return 0;
 	g->chosen = frameworks_find(g->table, asked);
-	return g->chosen != NULL ? 0 : no_such_framework(g, e);
+	if (g->chosen != NULL)
+		return 0;
+	if (firm(g, SET_FRAMEWORK))
+		return no_such_framework(g, e);
+	list_addf(&g->plan->why, "warning: %s names the framework '%.60s', "
+	    "which is not known", by(g, SET_FRAMEWORK), asked);
+	free(g->plan->rule);
+	g->plan->rule = NULL;
+	detect(g);
+	return 0;
 }
 
 /* A server's build is refused before its install is waited for; where the
@@ -100,9 +139,10 @@ check_static(struct planning *g, struct err *e)
 		goto out;
 	list_addf(&g->plan->why, "%s needs a server as it is set up: %s",
 	    g->chosen->name, buf_str(&why));
-	if (given(g->request->output))
-		list_add(&g->plan->why,
-		    "the request names the output: it is built all the same");
+	if (firm(g, SET_OUTPUT))
+		list_addf(&g->plan->why,
+		    "%s names the output: it is built all the same",
+		    by(g, SET_OUTPUT));
 	else
 		rc = err_set(e, ERR_SERVER_FRAMEWORK,
 		    "%s, as it is set up here, needs a server. %s",
@@ -172,11 +212,12 @@ set_install(struct planning *g)
 {
 	struct plan *plan = g->plan;
 
-	if (g->request->install != NULL) {
-		plan->install = given(g->request->install)
-		    ? xstrdup(g->request->install)
+	if (said(g, SET_INSTALL) != NULL) {
+		plan->install = given(g, SET_INSTALL)
+		    ? xstrdup(said(g, SET_INSTALL))
 		    : NULL;
-		list_add(&plan->why, "install: the request's");
+		list_addf(&plan->why, "install: as %s says",
+		    by(g, SET_INSTALL));
 	} else if (project_package(g->project) == NULL)
 		list_add(&plan->why, "install: nothing, there is no "
 				     "package.json");
@@ -194,11 +235,11 @@ set_build(struct planning *g)
 	struct plan *plan = g->plan;
 	const char *script = build_script(g);
 
-	if (g->request->build != NULL) {
-		plan->build = given(g->request->build)
-		    ? xstrdup(g->request->build)
+	if (said(g, SET_BUILD) != NULL) {
+		plan->build = given(g, SET_BUILD)
+		    ? xstrdup(said(g, SET_BUILD))
 		    : NULL;
-		list_add(&plan->why, "build: the request's");
+		list_addf(&plan->why, "build: as %s says", by(g, SET_BUILD));
 	} else if (script != NULL) {
 		plan->build = manager_run(&g->manager, script);
 		list_addf(&plan->why, "build: script '%s' of package.json",
@@ -266,12 +307,14 @@ add_outputs(struct plan *plan, char *const *list)
 static int
 set_given_output(struct planning *g, struct err *e)
 {
-	add_output(g->plan, g->request->output);
-	g->plan->output_given = true;
-	if (g->plan->outputs != NULL)
+	add_output(g->plan, said(g, SET_OUTPUT));
+	g->plan->output_given = firm(g, SET_OUTPUT);
+	list_addf(&g->plan->why, "output: as %s says", by(g, SET_OUTPUT));
+	if (g->plan->outputs != NULL || !g->plan->output_given)
 		return 0;
 	return err_set(e, ERR_INVALID,
-	    "output: a directory inside the repository is needed");
+	    "output, as %s says: a directory inside the repository is needed",
+	    by(g, SET_OUTPUT));
 }
 
 /* What the framework's configuration says.  A "." there is a
@@ -298,8 +341,10 @@ set_outputs(struct planning *g, struct err *e)
 	struct plan *plan = g->plan;
 	char **usual = NULL;
 
-	if (given(g->request->output))
-		return set_given_output(g, e);
+	if (given(g, SET_OUTPUT) && set_given_output(g, e) == -1)
+		return -1;
+	if (plan->output_given)
+		return 0;
 	if (f != NULL) {
 		add_own_output(g);
 		add_outputs(plan, f->outputs);
@@ -315,46 +360,69 @@ set_outputs(struct planning *g, struct err *e)
 
 /* ---- which Node ---- */
 
+/* Take what is said as a version, as a range, or as "the best there is".
+ * False where it is none of these, which is told. */
 static bool
-set_node(struct plan *plan, int major, const char *source)
+set_node(struct planning *g, const char *text, const char *source,
+    int preferred)
 {
-	if (major == 0)
+	struct plan *plan = g->plan;
+	const char *how = "";
+
+	if (text == NULL || text[0] == '\0')
 		return false;
-	plan->node = major;
-	plan->node_source = xstrdup(source);
+	if (nodeversion_is_open(text)) {
+		plan->node = preferred;
+		how = ", which leaves it open";
+	} else if ((plan->node = nodeversion_in_range(text, preferred)) == 0)
+		plan->node = nodeversion_of(text);
+	if (plan->node == 0) {
+		list_addf(&plan->why, "warning: node: '%.40s', as %s says, is "
+		    "not understood", text, source);
+		return false;
+	}
+	plan->node_source = xasprintf("%s%s", source, how);
 	return true;
+}
+
+static const char *
+near_file(const struct planning *g, const char *name)
+{
+	const char *text = project_read(g->project, name);
+
+	return text != NULL ? text : project_root_read(g->project, name);
+}
+
+static bool
+set_node_of_tools(struct planning *g, int preferred)
+{
+	const char *text = near_file(g, ".tool-versions");
+	char *version = text == NULL ? NULL : nodeversion_in_tools(text);
+	bool set = set_node(g, version, ".tool-versions", preferred);
+
+	free(version);
+	return set;
 }
 
 static void
 choose_node(struct planning *g, int preferred)
 {
-	static const char *const files[] = { ".nvmrc", ".node-version" };
 	const struct json *package = project_package(g->project);
-	const char *text = g->request->node;
+	const struct json *volta = json_get_object(package, "volta");
+	const struct json *engines = json_get_object(package, "engines");
 
-	if (given(text) &&
-	    (set_node(g->plan, nodeversion_of(text), "the request") ||
-		set_node(g->plan, nodeversion_in_range(text, preferred),
-		    "the request")))
+	if (set_node(g, said(g, SET_NODE), by(g, SET_NODE), preferred) ||
+	    set_node(g, near_file(g, ".nvmrc"), ".nvmrc", preferred) ||
+	    set_node(g, near_file(g, ".node-version"), ".node-version",
+		preferred) ||
+	    set_node_of_tools(g, preferred) ||
+	    set_node(g, json_get_string(volta, "node"),
+		"volta in package.json", preferred) ||
+	    set_node(g, json_get_string(engines, "node"),
+		"engines in package.json", preferred))
 		return;
-	for (size_t i = 0; i < 2; i++) {
-		text = project_read(g->project, files[i]);
-		if (text == NULL)
-			text = project_root_read(g->project, files[i]);
-		if (text != NULL &&
-		    set_node(g->plan, nodeversion_of(text), files[i]))
-			return;
-	}
-	text = json_get_string(json_get_object(package, "volta"), "node");
-	if (text != NULL &&
-	    set_node(g->plan, nodeversion_of(text), "volta in package.json"))
-		return;
-	text = json_get_string(json_get_object(package, "engines"), "node");
-	if (text != NULL &&
-	    set_node(g->plan, nodeversion_in_range(text, preferred),
-		"engines in package.json"))
-		return;
-	set_node(g->plan, preferred, "the default");
+	g->plan->node = preferred;
+	g->plan->node_source = xstrdup("the default");
 }
 
 /* ---- the whole ---- */
@@ -364,11 +432,11 @@ static bool
 plan_source(struct planning *g)
 {
 	struct plan *plan = g->plan;
-	bool named = given(g->request->framework);
+	bool named = given(g, SET_FRAMEWORK);
 	const char *where;
 
-	if (given(g->request->output))
-		where = g->request->output;
+	if (given(g, SET_OUTPUT))
+		where = said(g, SET_OUTPUT);
 	else if (project_file(g->project, "index.html") != NULL)
 		where = ".";
 	else if (project_file(g->project, "public/index.html") != NULL)
@@ -378,13 +446,14 @@ plan_source(struct planning *g)
 	else
 		return false;
 	if (plan->rule == NULL)
-		plan->rule = xasprintf(given(g->request->output)
-			? "there is nothing to build, and the request names "
-			  "the output '%s'"
-			: "there is nothing to build, and an index.html in "
-			  "'%s'", where);
+		plan->rule = given(g, SET_OUTPUT)
+		    ? xasprintf("there is nothing to build, and %s names the "
+				"output '%s'", by(g, SET_OUTPUT), where)
+		    : xasprintf("there is nothing to build, and an "
+				"index.html in '%s'", where);
 	add_output(plan, where);
 	plan->output_given = true;
+	plan->spa = g->settings.spa;
 	plan->framework = xstrdup("static");
 	plan->name = xstrdup("static files");
 	list_add(&plan->why, "the files are published as they are");
@@ -403,15 +472,16 @@ name_it(struct planning *g)
 	plan->container = true;
 	plan->framework = xstrdup(f != NULL ? f->id : "script");
 	plan->name = xstrdup(f != NULL ? f->name : "a build command");
+	plan->spa = (f != NULL && f->spa) || g->settings.spa;
 	if (f != NULL) {
-		plan->spa = f->spa;
 		list_add_list(&plan->env, f->env);
 		list_add_list(&plan->immutable, f->immutable);
 	}
+	list_add_list(&plan->env, g->settings.env);
 	if (plan->rule == NULL)
-		plan->rule = xstrdup(given(g->request->build)
-			? "the request names a build command"
-			: "package.json has a script 'build'");
+		plan->rule = given(g, SET_BUILD)
+		    ? xasprintf("%s names a build command", by(g, SET_BUILD))
+		    : xstrdup("package.json has a script 'build'");
 	if (project_package(g->project) != NULL) {
 		manager_choose(&g->manager, g->project, &plan->why);
 		plan->manager = xstrdup(g->manager.name);
@@ -423,7 +493,15 @@ static int
 no_plan(const struct planning *g, struct err *e)
 {
 	const char *broken = project_broken(g->project);
+	char *members = workspace_members(g->project);
 
+	if (members != NULL)
+		err_set(e, ERR_NO_PLAN,
+		    "this is a workspace of several packages (%s); name the "
+		    "directory of the site as 'dir'", members);
+	free(members);
+	if (members != NULL)
+		return -1;
 	if (broken != NULL)
 		return err_set(e, ERR_NO_PLAN,
 		    "package.json is not understood: %s", broken);
@@ -439,17 +517,21 @@ no_plan(const struct planning *g, struct err *e)
 static int
 make_plan(struct planning *g, int node, struct err *e)
 {
-	bool as_it_is = given(g->request->framework) &&
-	    strcmp(g->request->framework, "static") == 0;
+	bool as_it_is = given(g, SET_FRAMEWORK) &&
+	    strcmp(said(g, SET_FRAMEWORK), "static") == 0;
 
+	g->plan->dir = xstrdup(project_dir(g->project));
+	if (settings_read(&g->settings, g->project, e) == -1)
+		return -1;
+	list_add_list(&g->plan->why, g->settings.why);
 	if (choose_framework(g, e) == -1)
 		return -1;
 	if (g->chosen != NULL && check_static(g, e) == -1)
 		return -1;
-	if (as_it_is && !given(g->request->build))
+	if (as_it_is && !given(g, SET_BUILD))
 		return plan_source(g) ? 0 : no_plan(g, e);
-	if (g->chosen == NULL && !given(g->request->build) &&
-	    !given(g->request->install) &&
+	if (g->chosen == NULL && !given(g, SET_BUILD) &&
+	    !given(g, SET_INSTALL) &&
 	    project_script(g->project, "build") == NULL)
 		return project_broken(g->project) == NULL && plan_source(g)
 		    ? 0
@@ -461,15 +543,29 @@ make_plan(struct planning *g, int node, struct err *e)
 	return set_outputs(g, e);
 }
 
+static void
+take_request(struct settings *s, const struct plan_request *r)
+{
+	const char *const values[NSETTINGS] = { r->framework, r->install,
+		r->build, r->output, r->node };
+
+	for (int i = 0; i < NSETTINGS; i++)
+		settings_say(s, (enum setting)i, values[i], REQUEST);
+}
+
 struct plan *
 plan_new(const struct frameworks *table, const struct project *project,
     const struct plan_request *request, int node, struct err *e)
 {
 	struct plan *plan = xcalloc(1, sizeof(*plan));
 	struct planning g = { .table = table, .project = project,
-		.request = request, .plan = plan };
+		.plan = plan };
+	int rc;
 
-	if (make_plan(&g, node, e) == 0)
+	take_request(&g.settings, request);
+	rc = make_plan(&g, node, e);
+	settings_clear(&g.settings);
+	if (rc == 0)
 		return plan;
 	plan_free(plan);
 	return NULL;
@@ -487,6 +583,8 @@ plan_free(struct plan *plan)
 	free(plan->build);
 	free(plan->manager);
 	free(plan->node_source);
+	free(plan->dir);
+	list_free(plan->matched);
 	list_free(plan->outputs);
 	list_free(plan->env);
 	list_free(plan->immutable);

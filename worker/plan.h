@@ -23,10 +23,13 @@ struct plan {
 	char *framework;	/* an id of the table, "static" or "script" */
 	char *name;		/* for people */
 	char *rule;		/* what decided, in words */
+	char **matched;		/* ids of all whose rule matched */
+	char *dir;		/* the site's, in the repository; "": root */
 	bool container;		/* false: the source is the site */
 	char *install, *build;	/* commands; NULL: none */
 	char **outputs;		/* in the order in which to look; "." is all */
-	bool output_given;	/* the request's: look for no other */
+	bool output_given;	/* the request's or davit.json's: look for no
+				   other */
 	bool spa;
 	char **env;		/* NAME=VALUE */
 	char **immutable;
@@ -37,8 +40,8 @@ struct plan {
 };
 
 /* node: the major that there is where nothing else is said.  NULL:
- * ERR_SERVER_FRAMEWORK, ERR_NO_PLAN, or ERR_INVALID for a request that names
- * no framework of the table. */
+ * ERR_SERVER_FRAMEWORK, ERR_NO_PLAN, or ERR_INVALID for a request or a
+ * davit.json that is wrong. */
 struct plan *plan_new(const struct frameworks *, const struct project *,
     const struct plan_request *, int node, struct err *);
 void plan_free(struct plan *);

@@ -29,6 +29,9 @@ plan_to_json(const struct plan *plan)
 	json_set_string(j, "framework", plan->framework);
 	json_set_string(j, "name", plan->name);
 	json_set_string(j, "rule", plan->rule);
+	set_list(j, "matched", plan->matched);
+	if (plan->dir[0] != '\0')
+		json_set_string(j, "dir", plan->dir);
 	json_set_string(j, "install", plan->install);
 	json_set_string(j, "build", plan->build);
 	if (plan->outputs != NULL)
@@ -64,6 +67,8 @@ plan_print(const struct plan *plan, struct buf *out)
 {
 	buf_addf(out, "framework  %s (%s)\nrule       %s\n", plan->name,
 	    plan->framework, plan->rule);
+	if (plan->dir[0] != '\0')
+		buf_addf(out, "dir        %s\n", plan->dir);
 	if (plan->container) {
 		buf_addf(out, "node       %d, from %s\n", plan->node,
 		    plan->node_source);

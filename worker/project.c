@@ -15,6 +15,9 @@
 #define HEAD_BYTES 4096
 #define CONFIG_MAX_BYTES (32 * 1024)
 
+/* What a repository says of its own build. */
+#define SETTINGS_MAX_BYTES (64 * 1024)
+
 /* Patterns with a * may match what a hostile repository has many of. */
 #define MAX_FILES 64
 
@@ -26,6 +29,7 @@ struct file {
 
 struct project {
 	char *dir;		/* "" or ends in "/" */
+	char *name;		/* the same without it */
 	struct file *files;
 	size_t nfiles;
 	struct json *package;
@@ -49,6 +53,13 @@ static const struct {
 	{ "bun.lockb", HEAD_BYTES, true },
 	{ ".nvmrc", HEAD_BYTES, true },
 	{ ".node-version", HEAD_BYTES, true },
+	{ ".tool-versions", HEAD_BYTES, true },
+	{ "davit.json", SETTINGS_MAX_BYTES, true },
+	{ "netlify.toml", SETTINGS_MAX_BYTES, true },
+	{ "vercel.json", SETTINGS_MAX_BYTES, false },
+	{ "wrangler.toml", SETTINGS_MAX_BYTES, false },
+	{ "wrangler.json", SETTINGS_MAX_BYTES, false },
+	{ "wrangler.jsonc", SETTINGS_MAX_BYTES, false },
 	{ "index.html", HEAD_BYTES, false },
 	{ "public/index.html", HEAD_BYTES, false },
 };
@@ -61,6 +72,7 @@ project_new(const char *dir)
 
 	p->dir = dir == NULL || dir[0] == '\0' ? xstrdup("")
 					       : xasprintf("%s/", dir);
+	p->name = xstrndup(p->dir, p->dir[0] == '\0' ? 0 : strlen(dir));
 	return p;
 }
 
@@ -76,6 +88,7 @@ project_free(struct project *p)
 	free(p->files);
 	json_free(p->package);
 	free(p->dir);
+	free(p->name);
 	free(p);
 }
 
@@ -121,10 +134,10 @@ static bool
 is_script(const char *name)
 {
 	static const char *const endings[] = { ".js", ".mjs", ".cjs", ".ts",
-		".mts", ".cts" };
+		".mts", ".cts", ".jsonc" };
 	const char *dot = strrchr(name, '.');
 
-	for (size_t i = 0; dot != NULL && i < 6; i++)
+	for (size_t i = 0; dot != NULL && i < 7; i++)
 		if (strcmp(dot, endings[i]) == 0)
 			return true;
 	return false;
@@ -205,6 +218,12 @@ project_add(struct project *p, const char *path, const char *text, size_t len)
 }
 
 /* ---- asking ---- */
+
+const char *
+project_dir(const struct project *p)
+{
+	return p->name;
+}
 
 static const struct file *
 find(const struct project *p, const char *pattern, bool at_root)

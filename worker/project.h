@@ -28,6 +28,9 @@ size_t project_wants(const struct project *, const char *path,
 void project_add(struct project *, const char *path, const char *text,
     size_t len);
 
+/* The dir, without a "/" at its end; "" for the root. */
+const char *project_dir(const struct project *);
+
 /* ---- asking, relative to dir ---- */
 
 /* The name of the first file that the pattern matches, or NULL. */
