@@ -70,6 +70,8 @@ reply_status(enum err_code code)
 	case ERR_REPO_TOOBIG:
 	case ERR_REPO_UNSAFE:
 	case ERR_REPO_EMPTY:
+	case ERR_SERVER_FRAMEWORK:
+	case ERR_NO_PLAN:
 		return 422;
 	case ERR_REMOTE:
 	case ERR_FETCH_FAILED:

@@ -8,6 +8,7 @@
 
 #include "fcgi/access.h"
 #include "fcgi/parts.h"
+#include "fcgi/preview.h"
 #include "fcgi/reply.h"
 #include "fcgi/request.h"
 #include "fcgi/responder.h"
@@ -22,12 +23,15 @@
 #include "lib/queue.h"
 #include "lib/store.h"
 
-/* A record of what the request asks for, without an id. */
+/* A record of what the request asks for, without an id.  *plan_only is the
+ * body where a plan is all that is wanted (owned by the caller), else NULL. */
 static struct deployment *
-read_body(const struct request *request, struct err *e)
+read_body(const struct request *request, struct json **plan_only,
+    struct err *e)
 {
-	struct deployment *d;
+	struct deployment *d = NULL;
 	struct json *body;
+	bool only = false;
 
 	if (request->body.len == 0) {
 		err_set(e, ERR_INVALID,
@@ -39,8 +43,15 @@ read_body(const struct request *request, struct err *e)
 		err_within(e, "body");
 		return NULL;
 	}
-	d = deployment_from_request(body, e);
-	json_free(body);
+	if (json_want_bool(body, "plan_only", &only, e) == 0) {
+		if (json_is_object(body))
+			json_remove(body, "plan_only");
+		d = deployment_from_request(body, e);
+	}
+	if (d != NULL && only)
+		*plan_only = body;
+	else
+		json_free(body);
 	return d;
 }
 
@@ -118,6 +129,23 @@ answer(struct reply *reply, const struct conf *conf, const char *id)
 }
 
 static int
+plan(const struct parts *p, struct deployment *d, const struct json *body,
+    struct reply *reply, struct err *e)
+{
+	struct json *found = preview_plan(p->conf, d, body, e), *a;
+
+	if (found == NULL)
+		return -1;
+	a = json_new_object();
+	json_set_bool(a, "success", true);
+	json_set_string(a, "commit", d->commit);
+	json_set(a, "plan", found);
+	reply_json(reply, 200, a);
+	json_free(a);
+	return 0;
+}
+
+static int
 check_path(const char *path, struct err *e)
 {
 	if (strcmp(path, "/get/url") == 0)
@@ -134,6 +162,7 @@ handle(void *arg, const struct request *request, struct reply *reply)
 {
 	struct parts *p = arg;
 	struct deployment *d = NULL;
+	struct json *plan_only = NULL;
 	const char *owner;
 	struct err e;
 
@@ -143,11 +172,13 @@ handle(void *arg, const struct request *request, struct reply *reply)
 		reply_method(reply, "POST");
 	else if (access_check(p->access, request, ACCESS_CHANGE, &owner,
 		     &e) == -1 ||
-	    (d = read_body(request, &e)) == NULL ||
-	    submit(p, d, owner, &e) == -1)
+	    (d = read_body(request, &plan_only, &e)) == NULL ||
+	    (plan_only != NULL ? plan(p, d, plan_only, reply, &e) == -1
+			       : submit(p, d, owner, &e) == -1))
 		reply_error(reply, &e, NULL);
-	else
+	else if (plan_only == NULL)
 		answer(reply, p->conf, d->id);
+	json_free(plan_only);
 	deployment_free(d);
 }
 

@@ -272,6 +272,7 @@ apache_conf() { # [LINE…]
 		Define DAVIT_CONF $T/davit.conf
 		Define DAVIT_STORE_DIR $T/store
 		Define DAVIT_LIBEXECDIR $T/libexec
+		Define DAVIT_PKGDATADIR $T/share
 		Include $T/share/davit.conf
 	END
 	printf '%s\n' "$@"

@@ -180,6 +180,34 @@ stop_apache
 write_conf
 start_apache
 
+# --- a plan, and nothing else ---
+
+mkdir "$T/tmp/vite"
+echo '{"scripts":{"build":"vite build"},"dependencies":{"vite":"5"}}' \
+	>"$T/tmp/vite/package.json"
+echo '[build]
+publish = "www"
+command = "make site"' >"$T/tmp/vite/netlify.toml"
+vite=$(git_repo vite "$T/tmp/vite")
+post "{\"url\": \"$vite\", \"plan_only\": true, \"node\": \"20\"}"
+is "$code $(field '.plan | [.framework, .node, .node_source, .build,
+	.output, .matched[0]] | join(",")')" \
+	'200 vite,20,the request,make site,www,vite' 'a plan is told'
+like "$(field '.plan.why[]')" 'build: as netlify.toml says' '… and why'
+like "$(field .commit)" '^[0-9a-f]{40}$' '… and of which commit'
+is "$(field '.id // "none"')" none 'it is no deployment'
+post "{\"url\": \"$vite\", \"plan_only\": true, \"framework\": \"x\"}"
+refused 400 bad_request 'a plan with a framework that is not known'
+echo '{"dependencies":{"next":"14"}}' >"$T/tmp/vite/package.json"
+vite=$(git_repo next "$T/tmp/vite")
+post "{\"url\": \"$vite\", \"plan_only\": true}"
+refused 422 server_framework 'a plan of a server'
+post "{\"url\": \"$URL/git/none.git\", \"plan_only\": true}"
+refused 422 repository_not_found 'a plan of nothing'
+post "{\"url\": \"$vite\", \"plan_only\": \"yes\"}"
+refused 400 bad_request 'plan_only that is no boolean'
+is "$(left)$(find "$T/scratch" -mindepth 1)" '' 'plans leave nothing'
+
 # --- a submission ---
 
 post "{\"url\": \"$url\"}"
