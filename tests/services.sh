@@ -40,7 +40,7 @@ services_begin() {
 		[ ! -x "$program" ] || cp "$program" "$T/libexec"
 	done
 	cp "$top_srcdir/worker/frameworks" "$T/share"
-	for program in "$top_builddir"/apache/*.conf; do
+	for program in "$top_builddir"/apache/*.conf "$top_srcdir"/tests/*.pl; do
 		[ ! -e "$program" ] || cp "$program" "$T/share"
 	done
 	: >"$T/davit.conf"

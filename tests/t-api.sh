@@ -373,6 +373,11 @@ pids_of() { # PROGRAM: of this test
 fetches() {
 	[ -n "$(pids_of davit-fetch)" ]
 }
+# The one that is told is this submission's, not an earlier one's.
+quiet() {
+	! fetches
+}
+poll_until 30 quiet
 (
 	post "{\"url\": \"$odd/a.git\"}"
 	echo "$code $(field .error)" >"$T/tmp/slow"

@@ -63,7 +63,7 @@ start_git_daemon() {
 
 start_faults() {
 	faults=$(free_port)
-	start faults perl "$here/fault_server.pl" "$faults" "$URL/v2"
+	start faults perl "$T/share/fault_server.pl" "$faults" "$URL/v2"
 	must_start faults accepts "$faults"
 }
 
