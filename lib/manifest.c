@@ -92,6 +92,8 @@ manifest_find(struct manifest *m, const char *path)
 {
 	struct manifest_file wanted = { .path = path };
 
+	if (m->count == 0)
+		return NULL;
 	if (!m->sorted)
 		qsort(m->files, m->count, sizeof(*m->files), by_path);
 	m->sorted = true;

@@ -100,7 +100,7 @@ sigv4_query(struct buf *b, const struct sigv4_pair *pairs, size_t n)
 	}
 	qsort(encoded, n, sizeof(*encoded), by_name);
 	for (size_t i = 0; i < n; i++) {
-		*strchr(encoded[i], '\1') = '=';
+		encoded[i][strcspn(encoded[i], "\1")] = '=';
 		if (i > 0)
 			buf_addc(b, '&');
 		buf_adds(b, encoded[i]);
