@@ -12,12 +12,23 @@
 /* The form that manifest_to_text() writes. */
 #define MANIFEST_VERSION 1
 
+/* As HTTP calls them. */
+static const char *const encodings[MANIFEST_NENCODINGS] = {
+	[MANIFEST_BROTLI] = "br",
+	[MANIFEST_GZIP] = "gzip",
+};
+
+/* A framework's table has one or two. */
+#define IMMUTABLE_MAX 16
+
 struct manifest {
 	char id[ID_LENGTH + 1];
 	bool spa, sorted;
 	struct manifest_file *files;
 	size_t count, room;
 	int64_t bytes;
+	char *immutable[IMMUTABLE_MAX];
+	size_t nimmutable;
 };
 
 struct manifest *
@@ -41,6 +52,8 @@ manifest_free(struct manifest *m)
 		free((char *)(uintptr_t)m->files[i].type);
 	}
 	free(m->files);
+	while (m->nimmutable > 0)
+		free(m->immutable[--m->nimmutable]);
 	free(m);
 }
 
@@ -101,7 +114,67 @@ manifest_find(struct manifest *m, const char *path)
 	    by_path);
 }
 
+const struct manifest_file *
+manifest_at(const struct manifest *m, size_t i)
+{
+	return &m->files[i];
+}
+
+void
+manifest_encode(struct manifest *m, const char *path,
+    enum manifest_encoding which, int64_t size)
+{
+	const struct manifest_file *f = manifest_find(m, path);
+
+	if (f != NULL)
+		((struct manifest_file *)(uintptr_t)f)->encoded[which] = size;
+}
+
+void
+manifest_add_immutable(struct manifest *m, const char *dir)
+{
+	if (m->nimmutable < IMMUTABLE_MAX && name_is_path(dir))
+		m->immutable[m->nimmutable++] = xstrdup(dir);
+}
+
+bool
+manifest_is_immutable(const struct manifest *m, const char *path)
+{
+	for (size_t i = 0; i < m->nimmutable; i++) {
+		size_t len = strlen(m->immutable[i]);
+
+		if (strncmp(path, m->immutable[i], len) == 0 &&
+		    path[len] == '/')
+			return true;
+	}
+	return false;
+}
+
 /* ---- the text ---- */
+
+static struct json *
+encodings_of(const struct manifest_file *f)
+{
+	struct json *j = NULL;
+
+	for (int i = 0; i < MANIFEST_NENCODINGS; i++)
+		if (f->encoded[i] > 0) {
+			if (j == NULL)
+				j = json_new_object();
+			json_set_int(j, encodings[i], f->encoded[i]);
+		}
+	return j;
+}
+
+static struct json *
+immutable_of(const struct manifest *m)
+{
+	struct json *j = m->nimmutable > 0 ? json_new_array() : NULL;
+
+	for (size_t i = 0; i < m->nimmutable; i++)
+		json_append_string(j, m->immutable[i]);
+	return j;
+}
 
 char *
 manifest_to_text(const struct manifest *m)
@@ -116,11 +189,13 @@ manifest_to_text(const struct manifest *m)
 		json_set_int(row, "size", f->size);
 		json_set_string(row, "type", f->type);
 		json_set_string(row, "sha256", f->sha256);
+		json_set(row, "encodings", encodings_of(f));
 		json_set(files, f->path, row);
 	}
 	json_set_int(root, "version", MANIFEST_VERSION);
 	json_set_string(root, "id", m->id);
 	json_set_bool(root, "spa", m->spa);
+	json_set(root, "immutable", immutable_of(m));
 	json_set(root, "files", files);
 	text = json_text(root);
 	json_free(root);
@@ -130,6 +205,7 @@ manifest_to_text(const struct manifest *m)
 static int
 read_file(void *arg, const char *path, const struct json *row)
 {
+	const struct json *encoded = json_get_object(row, "encodings");
 	struct manifest *m = arg;
 	const char *type = json_get_string(row, "type");
 	const char *sha256 = json_get_string(row, "sha256");
@@ -142,6 +218,8 @@ read_file(void *arg, const char *path, const struct json *row)
 	    f.size > INT64_MAX - m->bytes)
 		return -1;
 	memcpy(f.sha256, sha256, sizeof(f.sha256));
+	for (int i = 0; i < MANIFEST_NENCODINGS; i++)
+		f.encoded[i] = json_get_int(encoded, encodings[i], 0);
 	manifest_add(m, &f);
 	return 0;
 }
@@ -151,6 +229,7 @@ manifest_from_text(const char *text, size_t len, struct err *e)
 {
 	struct json *root = json_parse(text, len, e);
 	const struct json *files = json_get_object(root, "files");
+	const struct json *immutable = json_get_array(root, "immutable");
 	const char *id = json_get_string(root, "id");
 	struct manifest *m = NULL;
 
@@ -163,6 +242,10 @@ manifest_from_text(const char *text, size_t len, struct err *e)
 		goto out;
 	}
 	m = manifest_new(id, json_get_bool(root, "spa", false));
+	for (size_t i = 0; i < json_count(immutable); i++)
+		if (json_as_string(json_at(immutable, i)) != NULL)
+			manifest_add_immutable(m,
+			    json_as_string(json_at(immutable, i)));
 	if (json_each(files, read_file, m) != 0) {
 		err_set(e, ERR_INVALID, "a bad file in the manifest of %s",
 		    id);

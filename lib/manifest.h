@@ -13,11 +13,15 @@
 struct err;
 struct manifest;
 
+enum manifest_encoding { MANIFEST_BROTLI, MANIFEST_GZIP, MANIFEST_NENCODINGS };
+
 struct manifest_file {
 	const char *path;	/* borrowed; relative to dist/{id}/ */
 	const char *type;	/* media type, as sent */
 	int64_t size;
 	char sha256[65];	/* hex */
+	int64_t encoded[MANIFEST_NENCODINGS];	/* bytes of path.br and
+						   path.gz; 0: none */
 };
 
 struct manifest *manifest_new(const char *id, bool spa);
@@ -26,12 +30,23 @@ void manifest_free(struct manifest *);
 /* Add a file; path and type are copied. */
 void manifest_add(struct manifest *, const struct manifest_file *);
 
+/* There is an encoded form of a file that was added. */
+void manifest_encode(struct manifest *, const char *path,
+    enum manifest_encoding, int64_t size);
+
+/* A directory whose files have a hash in their names, relative to the site. */
+void manifest_add_immutable(struct manifest *, const char *dir);
+bool manifest_is_immutable(const struct manifest *, const char *path);
+
 size_t manifest_count(const struct manifest *);
 int64_t manifest_bytes(const struct manifest *);
 bool manifest_spa(const struct manifest *);
 
 /* The file at path, or NULL.  Borrowed.  O(log n). */
 const struct manifest_file *manifest_find(struct manifest *, const char *path);
+
+/* One of manifest_count() files, in no order.  Borrowed. */
+const struct manifest_file *manifest_at(const struct manifest *, size_t);
 
 /* Owned by the caller. */
 char *manifest_to_text(const struct manifest *);

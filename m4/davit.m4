@@ -42,3 +42,14 @@ AC_DEFUN([DAVIT_LIBRARY], [
 PKG_CHECK_MODULES([$1], [$2], [],
 	[AC_MSG_ERROR([$2 is needed; on Debian: apt-get install $3])])
 ])
+
+dnl DAVIT_BROTLI: libbrotlienc, unless --without-brotli.
+AC_DEFUN([DAVIT_BROTLI], [
+AC_ARG_WITH([brotli],
+	[AS_HELP_STRING([--without-brotli],
+		[make no .br files beside those of a site])],
+	[], [with_brotli=yes])
+AS_IF([test "$with_brotli" != no], [
+	DAVIT_LIBRARY([BROTLI], [libbrotlienc], [libbrotli-dev])
+	AC_DEFINE([HAVE_BROTLI], [1], [Define to 1 to compress by brotli.])])
+])

@@ -105,12 +105,14 @@ static struct publish *
 publish_files_of(struct fixture *f, const char *dir, bool source,
     const char *const *files, int *rc)
 {
+	static char assets[] = "assets", *immutable[] = { assets, NULL };
 	const struct publish_spec spec = { .store = f->store,
 		.conf = f->conf,
 		.id = ID,
 		.dir = dir,
 		.source = source,
-		.spa = true };
+		.spa = true,
+		.immutable = immutable };
 	struct publish *p = publish_new(&spec, &f->e);
 	struct buf tar = BUF_INIT;
 
@@ -205,7 +207,7 @@ only_the_directory_of_the_site_is_published(void **state)
 	int rc;
 	struct publish *p = publish_files_of(f, "web", true,
 	    FILES("index.html", "no", "webb/x", "no", "web/index.html", "yes",
-		"web/.env", "no", "web/l", "@index.html"), &rc);
+		"web/.env", "no", "web/l", "@../index.html"), &rc);
 
 	assert_int_equal(rc, 0);
 	assert_int_equal(publish_files(p), 1);
@@ -262,6 +264,96 @@ what_is_no_site_is_refused(void **state)
 }
 
 static void
+links_become_what_they_lead_to(void **state)
+{
+	struct fixture *f = *state;
+	struct buf text = BUF_INIT;
+	const char *first;
+	int rc;
+	struct publish *p = publish_files_of(f, "", false,
+	    FILES("c", "@a/../a/b", "d", "@a", "index.html", "@c", "a/b", "x"),
+	    &rc);
+
+	assert_int_equal(rc, 0);
+	assert_int_equal(publish_links(p, &first), 0);
+	assert_int_equal(publish_files(p), 4);
+	assert_true(publish_has_index(p));
+	assert_int_equal(publish_sync(p, &f->e), 0);
+	assert_int_equal(store_get(f->store, "dist/" ID "/d/b", 10, &text,
+			     &f->e), 0);
+	assert_string_equal(buf_str(&text), "x");
+	assert_true(has(f, "dist/" ID "/index.html"));
+	buf_clear(&text);
+	publish_free(p);
+}
+
+static void
+links_that_lead_to_nothing_are_refused(void **state)
+{
+	struct fixture *f = *state;
+
+	expect_error(f, FILES("a", "x", "b", "@none"), ERR_OUTPUT_UNSAFE);
+	assert_non_null(strstr(f->e.msg, "b: a link to what is not in the"));
+	expect_error(f, FILES("a", "x", "b", "@b"), ERR_OUTPUT_UNSAFE);
+	expect_error(f, FILES("a", "x", "b", "@c", "c", "@b"),
+	    ERR_OUTPUT_UNSAFE);
+	expect_error(f, FILES("p/b", "x", "p/c", "@../p"), ERR_OUTPUT_UNSAFE);
+	expect_error(f, FILES("q/b", "x", "c", "@."), ERR_OUTPUT_UNSAFE);
+	expect_error(f, FILES("a", "x", "b", "@.env", ".env", "x"),
+	    ERR_OUTPUT_UNSAFE);
+	/* A directory that grows with each link is stopped by the bounds. */
+	expect_error(f, FILES("r/1", "", "r/2", "", "s", "@r", "t", "@r"),
+	    ERR_OUTPUT_TOOBIG);
+	assert_non_null(strstr(f->e.msg, "too_many_files: "));
+}
+
+static void
+encoded_forms_are_made_where_they_are_smaller(void **state)
+{
+	struct fixture *f = *state;
+	char text[4001];
+	struct buf out = BUF_INIT;
+	struct manifest *m;
+	const struct manifest_file *file;
+	struct publish *p;
+	int rc;
+
+	f->conf->output_bytes = 100000;
+	memset(text, 'x', sizeof(text) - 1);
+	text[sizeof(text) - 1] = '\0';
+	p = publish_files_of(f, "", false, FILES("a.html", text, "b.png", text,
+	    "c.css", "small", "d.js", text, "d.js.gz", "its own"), &rc);
+	assert_int_equal(rc, 0);
+	assert_int_equal(publish_files(p), 5);
+	assert_int_equal(publish_sync(p, &f->e), 0);
+	assert_int_equal(publish_commit(p, &f->e), 0);
+	assert_int_equal(store_get(f->store, "manifests/" ID ".json", 10000,
+			     &out, &f->e), 0);
+	m = manifest_from_text(buf_str(&out), out.len, &f->e);
+	assert_non_null(m);
+	file = manifest_find(m, "a.html");
+	assert_in_range(file->encoded[MANIFEST_GZIP], 10, 100);
+	assert_true(has(f, "dist/" ID "/a.html.gz"));
+	file = manifest_find(m, "d.js");
+	assert_true(file->encoded[MANIFEST_GZIP] == 0);
+#ifdef HAVE_BROTLI
+	assert_in_range(file->encoded[MANIFEST_BROTLI], 5, 100);
+	assert_true(has(f, "dist/" ID "/d.js.br"));
+#endif
+	assert_false(has(f, "dist/" ID "/b.png.gz"));
+	assert_false(has(f, "dist/" ID "/c.css.gz"));
+	buf_reset(&out);
+	assert_int_equal(store_get(f->store, "dist/" ID "/d.js.gz", 100, &out,
+			     &f->e), 0);
+	assert_string_equal(buf_str(&out), "its own");
+	assert_true(manifest_is_immutable(m, "assets/x.js"));
+	assert_false(manifest_is_immutable(m, "assetsx/x.js"));
+	manifest_free(m);
+	buf_clear(&out);
+	publish_free(p);
+}
+
+static void
 a_stream_that_ends_early_is_no_site(void **state)
 {
 	struct fixture *f = *state;
@@ -289,6 +381,9 @@ main(void)
 		TEST(hidden_and_private_files_are_left_out),
 		TEST(bounds_hold),
 		TEST(what_is_no_site_is_refused),
+		TEST(links_become_what_they_lead_to),
+		TEST(links_that_lead_to_nothing_are_refused),
+		TEST(encoded_forms_are_made_where_they_are_smaller),
 		TEST(a_stream_that_ends_early_is_no_site),
 	};
 

@@ -423,9 +423,8 @@ out:
 	return found;
 }
 
-/* Links are followed inside the container, where they lead to nothing but the
- * container's own files: what comes out has none.  Hard links come as files of
- * their own. */
+/* Symbolic links come as they are: publishing follows those that stay in the
+ * output.  Hard links come as files of their own. */
 int
 box_read(struct box *b, const char *dir,
     int (*take)(void *, tar_source *, void *, struct err *), void *arg,
@@ -434,8 +433,8 @@ box_read(struct box *b, const char *dir,
 	char *where = xasprintf("./%s", dir);
 	/* Of the whole checkout, what no site has would only cost time. */
 	bool all = strcmp(dir, ".") == 0;
-	const char *const argv[] = { "tar", "-c", "-h", "--hard-dereference",
-		"-f", "-", "-C", where, all ? "--exclude=./node_modules" : ".",
+	const char *const argv[] = { "tar", "-c", "--hard-dereference", "-f",
+		"-", "-C", where, all ? "--exclude=./node_modules" : ".",
 		all ? "--exclude=./.git" : NULL, ".", NULL };
 	struct helper h;
 	struct err why = { .code = ERR_NONE };

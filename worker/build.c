@@ -196,7 +196,8 @@ start_publish(struct build *b, const char *dir, bool source, struct err *e)
 		.id = b->job->record->id,
 		.dir = strcmp(dir, ".") == 0 ? "" : dir,
 		.source = source,
-		.spa = b->plan->spa };
+		.spa = b->plan->spa,
+		.immutable = b->plan->immutable };
 
 	b->publish = publish_new(&spec, e);
 	return b->publish == NULL ? -1 : 0;

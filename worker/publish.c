@@ -5,12 +5,16 @@
 #include <string.h>
 
 #include "lib/bounds.h"
+#include "lib/buf.h"
 #include "lib/conf.h"
 #include "lib/digest.h"
 #include "lib/err.h"
 #include "lib/manifest.h"
 #include "lib/mem.h"
+#include "lib/name.h"
 #include "lib/store.h"
+#include "worker/links.h"
+#include "worker/siblings.h"
 
 #define PIECE_BYTES (64 * 1024)
 
@@ -33,10 +37,12 @@ struct publish {
 	bool source;
 	struct manifest *manifest;
 	struct digest *digest;
+	struct siblings *siblings;
 	void *seen;		/* a tree of tsearch(3) */
 	bool has_index;
-	int64_t links;
-	char *first_link;
+	struct links *links;
+	int lost;		/* links that lead to nothing, and one */
+	const char *first_lost;
 };
 
 /* ---- what belongs to a site ---- */
@@ -98,6 +104,10 @@ publish_new(const struct publish_spec *spec, struct err *e)
 	p->source = spec->source;
 	p->manifest = manifest_new(spec->id, spec->spa);
 	p->digest = digest_new();
+	p->siblings = siblings_new();
+	p->links = links_new();
+	for (char *const *d = spec->immutable; d != NULL && *d != NULL; d++)
+		manifest_add_immutable(p->manifest, *d);
 	return p;
 }
 
@@ -109,7 +119,8 @@ publish_free(struct publish *p)
 	tdestroy(p->seen, free);
 	manifest_free(p->manifest);
 	digest_free(p->digest);
-	free(p->first_link);
+	siblings_free(p->siblings);
+	links_free(p->links);
 	free(p->dir);
 	free(p->id);
 	free(p);
@@ -160,15 +171,18 @@ note_path(struct publish *p, const char *path, struct err *e)
 
 /* ---- files ---- */
 
+/* whole gets what passes, too, where it is not NULL. */
 static int
 copy(struct publish *p, struct tar_reader *r, struct store_writer *w,
-    struct err *e)
+    struct buf *whole, struct err *e)
 {
 	char data[PIECE_BYTES];
 	ssize_t n;
 
 	while ((n = tar_reader_data(r, data, sizeof(data), e)) > 0) {
 		digest_add(p->digest, data, (size_t)n);
+		if (whole != NULL)
+			buf_add(whole, data, (size_t)n);
 		if (store_put_data(w, data, (size_t)n, e) == -1)
 			return -1;
 	}
@@ -184,44 +198,48 @@ store_file(struct publish *p, struct tar_reader *r, const char *path,
 		.size = size };
 	char *key = manifest_file_key(p->id, path);
 	struct store_writer *w = store_put_open(p->store, key, file.type, e);
+	bool sibling = siblings_want(p->siblings, file.type, size);
+	struct buf whole = BUF_INIT;
 	int rc = -1;
 
 	if (w == NULL)
 		goto out;
-	if (copy(p, r, w, e) == -1) {
+	if (copy(p, r, w, sibling ? &whole : NULL, e) == -1) {
 		store_put_abort(w);
 		goto out;
 	}
 	digest_end(p->digest, file.sha256);
-	if ((rc = store_put_commit(w, STORE_BATCHED, e)) == 0)
+	if ((rc = store_put_commit(w, STORE_BATCHED, e)) == 0) {
 		manifest_add(p->manifest, &file);
+		if (sibling)
+			siblings_add(p->siblings, path, file.type, &whole);
+	}
 out:
+	buf_clear(&whole);
 	free(key);
 	return rc;
 }
 
 static int
-check_bounds(const struct publish *p, int64_t size, struct err *e)
+check_bounds(const struct publish *p, const char *path, int64_t size,
+    struct err *e)
 {
 	const struct conf *c = p->conf;
 
 	if (publish_files(p) >= c->output_files)
 		return err_set(e, ERR_OUTPUT_TOOBIG,
-		    "the output has over %lld files",
-		    (long long)c->output_files);
+		    "too_many_files: the output has over %lld, %.200s is the "
+		    "first beyond", (long long)c->output_files, path);
+	if (size > c->output_bytes)
+		return err_set(e, ERR_OUTPUT_TOOBIG,
+		    "file_too_large: %.200s has %lld bytes, and an output "
+		    "%lld at most", path, (long long)size,
+		    (long long)c->output_bytes);
 	if (size > c->output_bytes - publish_bytes(p))
 		return err_set(e, ERR_OUTPUT_TOOBIG,
-		    "the output has over %lld bytes",
-		    (long long)c->output_bytes);
+		    "the output has over %lld bytes, with %.200s",
+		    (long long)c->output_bytes, path);
 	return 0;
-}
-
-/* A container's tar follows links, so that one here comes from a checkout. */
-static void
-leave_out_link(struct publish *p, const char *path)
-{
-	if (p->links++ == 0)
-		p->first_link = xstrdup(path);
 }
 
 static int
@@ -234,11 +252,9 @@ take_entry(struct publish *p, struct tar_reader *r, const struct tar_entry *t,
 	if (strncmp(t->path, p->dir, len) != 0 || t->type == TAR_DIRECTORY ||
 	    publish_leaves_out(path, p->source))
 		return 0;
-	if (t->type == TAR_SYMLINK) {
-		leave_out_link(p, path);
-		return 0;
-	}
-	if (check_bounds(p, t->size, e) == -1 || note_path(p, path, e) == -1)
+	if (t->type == TAR_SYMLINK)
+		return links_add(p->links, path, t->target, e);
+	if (check_bounds(p, path, t->size, e) == -1 || note_path(p, path, e) == -1)
 		return -1;
 	if (strcmp(path, "index.html") == 0)
 		p->has_index = true;
@@ -249,12 +265,110 @@ take_entry(struct publish *p, struct tar_reader *r, const struct tar_entry *t,
 static int
 output_error(struct err *e)
 {
+	char words[sizeof(e->msg)];
+
 	if (e == NULL)
 		return -1;
+	memcpy(words, e->msg, sizeof(words));
 	if (e->code == ERR_TOOBIG)
 		return err_set(e, ERR_OUTPUT_TOOBIG,
-		    "the output has too many files or bytes");
+		    "too_many_files or file_too_large: %.300s", words);
 	return e->code == ERR_DENIED ? err_recode(e, ERR_OUTPUT_UNSAFE) : -1;
+}
+
+/* ---- links ---- */
+
+static int
+copy_object(struct publish *p, const struct manifest_file *file,
+    struct store_reader *r, const char *key, struct err *e)
+{
+	struct store_writer *w = store_put_open(p->store, key, file->type, e);
+	char data[PIECE_BYTES];
+	ssize_t n;
+
+	if (w == NULL)
+		return -1;
+	while ((n = store_get_data(r, data, sizeof(data), e)) > 0)
+		if (store_put_data(w, data, (size_t)n, e) == -1)
+			break;
+	if (n != 0) {
+		store_put_abort(w);
+		return -1;
+	}
+	return store_put_commit(w, STORE_BATCHED, e);
+}
+
+/* What was stored may become readable only with the next sync. */
+static struct store_reader *
+open_object(struct publish *p, const char *key, struct err *e)
+{
+	struct store_object o;
+	struct store_reader *r = store_get_open(p->store, key, 0, &o, e);
+
+	if (r == NULL && e->code == ERR_NOTFOUND &&
+	    store_sync(p->store, e) == 0)
+		r = store_get_open(p->store, key, 0, &o, e);
+	return r;
+}
+
+static int
+copy_file(void *publish, const struct manifest_file *from, const char *to,
+    struct err *e)
+{
+	struct publish *p = publish;
+	struct manifest_file file = *from;
+	struct store_reader *r;
+	char *source, *key;
+	int rc = -1;
+
+	/* What a directory's link would make of it. */
+	if (!name_is_path(to) || publish_leaves_out(to, p->source))
+		return 0;
+	if (check_bounds(p, to, file.size, e) == -1 ||
+	    note_path(p, to, e) == -1)
+		return -1;
+	source = manifest_file_key(p->id, from->path);
+	key = manifest_file_key(p->id, to);
+	file.path = to;
+	file.type = manifest_type_of(to);
+	if ((r = open_object(p, source, e)) != NULL &&
+	    (rc = copy_object(p, &file, r, key, e)) == 0)
+		manifest_add(p->manifest, &file);
+	if (strcmp(to, "index.html") == 0)
+		p->has_index = true;
+	store_get_close(r);
+	free(source);
+	free(key);
+	return rc;
+}
+
+/* A checkout may well have links to what is no part of the site; a build that
+ * makes them has not made what it should. */
+static int
+resolve_links(struct publish *p, struct err *e)
+{
+	p->lost = links_resolve(p->links, p->manifest, copy_file, p,
+	    &p->first_lost, e);
+	if (p->lost > 0 && !p->source)
+		return err_set(e, ERR_OUTPUT_UNSAFE,
+		    "%.200s: a link to what is not in the output",
+		    p->first_lost);
+	return p->lost == -1 ? -1 : 0;
+}
+
+/* The site has a file or a directory of that path. */
+static bool
+is_taken(void *publish, const char *path)
+{
+	struct publish *p = publish;
+	size_t len = strlen(path) + 1;
+	struct seen *s = xmalloc(sizeof(*s) + len);
+	bool found;
+
+	memcpy(s->path, path, len);
+	found = tfind(s, &p->seen, by_path) != NULL;
+	free(s);
+	return found;
 }
 
 int
@@ -276,11 +390,18 @@ publish_stream(struct publish *p, tar_source *source, void *arg,
 	while ((rc = tar_reader_next(r, &t, e)) == 1)
 		if ((rc = take_entry(p, r, &t, e)) == -1)
 			goto out;
-	if (rc == -1)
+	if (rc == -1) {
 		output_error(e);
-	else if (manifest_count(p->manifest) == 0)
+		goto out;
+	}
+	if ((rc = resolve_links(p, e)) == -1)
+		goto out;
+	if (manifest_count(p->manifest) == 0)
 		rc = err_set(e, ERR_OUTPUT_EMPTY,
 		    "there is no file to publish");
+	else
+		rc = siblings_put(p->siblings, p->store, p->id, p->manifest,
+		    is_taken, p, e);
 out:
 	tar_reader_free(r);
 	return rc;
@@ -325,6 +446,6 @@ publish_has_index(const struct publish *p)
 int64_t
 publish_links(const struct publish *p, const char **first)
 {
-	*first = p->first_link;
-	return p->links;
+	*first = p->first_lost;
+	return p->lost;
 }

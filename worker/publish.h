@@ -23,6 +23,7 @@ struct publish_spec {
 				   out.  "" is all of it */
 	bool source;		/* a checkout: leave out what is no site */
 	bool spa;
+	char *const *immutable;	/* directories; ends in NULL; NULL: none */
 };
 
 /* What dist/{id}/ holds is removed: nothing of an earlier attempt may stay. */
@@ -46,8 +47,8 @@ int publish_remove(struct store *, const char *id, struct err *);
 int64_t publish_files(const struct publish *);
 int64_t publish_bytes(const struct publish *);
 
-/* There is an index.html at the top; how many links were left out, and the
- * first (borrowed). */
+/* There is an index.html at the top; how many links of a checkout lead to what
+ * is not published, and the first (borrowed). */
 bool publish_has_index(const struct publish *);
 int64_t publish_links(const struct publish *, const char **first);
 
