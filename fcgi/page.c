@@ -17,7 +17,10 @@ static const struct page {
 	    "There is no page at this address. It may have moved, or the "
 	    "site may be gone." },
 	{ 405, "Only for reading", "Pages here can be read, and that is all." },
+	{ 410, "Gone", "What was here was taken away for good." },
 	{ 416, "No such part", "The file has no such part." },
+	{ 451, "Not to be shown",
+	    "This page is withheld for legal reasons." },
 	{ 503, "Just a moment",
 	    "This site cannot be shown right now. Try again shortly." },
 	/* anything else, and last */

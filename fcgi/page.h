@@ -4,7 +4,7 @@
 
 struct reply;
 
-/* A page for 400, 404, 405, 416, 500 or 503. */
+/* A page for 400, 404, 405, 410, 416, 451, 500 or 503. */
 void page_reply(struct reply *, int status);
 
 #endif

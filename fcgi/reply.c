@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "lib/json.h"
 #include "lib/log.h"
@@ -18,7 +19,11 @@ static const struct {
 } reasons[] = {
 	{ 200, "OK" },
 	{ 206, "Partial Content" },
+	{ 301, "Moved Permanently" },
+	{ 302, "Found" },
+	{ 303, "See Other" },
 	{ 304, "Not Modified" },
+	{ 307, "Temporary Redirect" },
 	{ 308, "Permanent Redirect" },
 	{ 400, "Bad Request" },
 	{ 401, "Unauthorized" },
@@ -26,9 +31,11 @@ static const struct {
 	{ 404, "Not Found" },
 	{ 405, "Method Not Allowed" },
 	{ 409, "Conflict" },
+	{ 410, "Gone" },
 	{ 413, "Content Too Large" },
 	{ 416, "Range Not Satisfiable" },
 	{ 422, "Unprocessable Content" },
+	{ 451, "Unavailable For Legal Reasons" },
 	{ 500, "Internal Server Error" },
 	{ 502, "Bad Gateway" },
 	{ 503, "Service Unavailable" },
@@ -134,6 +141,24 @@ reply_forget(struct reply *r)
 {
 	assert(!r->started);
 	buf_reset(&r->head);
+}
+
+void
+reply_unset(struct reply *r, const char *name)
+{
+	size_t len = strlen(name);
+	char *line = r->head.data, *end;
+
+	assert(!r->started);
+	while (r->head.len > 0 && line < r->head.data + r->head.len) {
+		end = strchr(line, '\n') + 1;
+		if (strncasecmp(line, name, len) == 0 && line[len] == ':') {
+			memmove(line, end,
+			    (size_t)(r->head.data + r->head.len - end) + 1);
+			r->head.len -= (size_t)(end - line);
+		} else
+			line = end;
+	}
 }
 
 static int

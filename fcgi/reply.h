@@ -37,6 +37,9 @@ void reply_clear(struct reply *);
 void reply_header(struct reply *, const char *name, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 
+/* Take back those of one name. */
+void reply_unset(struct reply *, const char *name);
+
 /* Take back the headers that were added: the answer became another one. */
 void reply_forget(struct reply *);
 

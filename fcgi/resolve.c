@@ -7,6 +7,7 @@
 #include "lib/manifest.h"
 #include "lib/mem.h"
 #include "lib/name.h"
+#include "lib/rules.h"
 
 /* Shorter ones are words more often than hashes. */
 #define HASH_MIN_BYTES 8
@@ -97,7 +98,7 @@ nearest_404(struct manifest *m, const char *path)
 static struct resolve
 answer(int status, const struct manifest_file *f)
 {
-	struct resolve r = { status, f, REDIRECT_NONE };
+	struct resolve r = { status, f, REDIRECT_NONE, NULL };
 
 	return r;
 }
@@ -105,7 +106,7 @@ answer(int status, const struct manifest_file *f)
 static struct resolve
 redirect(enum resolve_redirect how)
 {
-	struct resolve r = { 308, NULL, how };
+	struct resolve r = { 308, NULL, how, NULL };
 
 	return r;
 }
@@ -141,20 +142,70 @@ resolve_file(struct manifest *m, const char *path)
 	return answer(404, NULL);
 }
 
-struct resolve
-resolve_path(struct manifest *m, const char *path, const char *accept)
+/* A file of the site, or the way to it; else 404. */
+static struct resolve
+resolve_own(struct manifest *m, const char *path)
+{
+	return path[strlen(path) - 1] == '/' ? resolve_directory(m, path)
+					     : resolve_file(m, path);
+}
+
+/* ---- rules ---- */
+
+/* The page that a rule shows in place of what was asked for.  It says so at
+ * once: no other rule is met on the way, and no redirect. */
+static const struct manifest_file *
+shown_page(struct manifest *m, const char *path)
 {
 	const struct manifest_file *f;
-	struct resolve r;
-	bool page;
 
-	if (is_hidden(path))
-		return answer(404, manifest_find(m, "404.html"));
-	r = path[strlen(path) - 1] == '/' ? resolve_directory(m, path)
-					  : resolve_file(m, path);
-	if (r.status != 404)
-		return r;
-	page = wants_page(path, accept);
+	if (path[0] != '/' || is_hidden(path))
+		return NULL;
+	if (path[strlen(path) - 1] == '/')
+		return find(m, path, "index.html");
+	if ((f = find(m, path, "")) == NULL &&
+	    (f = find(m, path, ".html")) == NULL)
+		f = find(m, path, "/index.html");
+	return f;
+}
+
+static bool
+answers(void *manifest, const char *path)
+{
+	return manifest_answers(manifest, path);
+}
+
+/* False: there is no rule for it, or what it shows is not there. */
+static bool
+resolve_rule(struct manifest *m, bool forced, const struct rules_request *q,
+    struct resolve *r)
+{
+	const struct rules_site site = { answers, NULL, m };
+	struct rules_request request = *q;
+	struct rules_target t;
+
+	request.site = &site;
+	if (!rules_match(manifest_rules(m), forced, &request, &t))
+		return false;
+	if (t.status / 100 == 3) {
+		*r = redirect(REDIRECT_RULE);
+		r->status = t.status;
+		r->location = t.to;
+		return true;
+	}
+	*r = answer(t.status, t.to == NULL ? NULL : shown_page(m, t.to));
+	free(t.to);
+	return r->status != 200 || r->file != NULL;
+}
+
+/* ---- the whole ---- */
+
+static struct resolve
+resolve_rest(struct manifest *m, const char *path, const char *accept)
+{
+	bool page = wants_page(path, accept);
+	const struct manifest_file *f;
+
 	if (page && (f = manifest_find(m, "200.html")) != NULL)
 		return answer(200, f);
 	if ((f = nearest_404(m, path)) != NULL)
@@ -163,6 +214,20 @@ resolve_path(struct manifest *m, const char *path, const char *accept)
 	    (f = manifest_find(m, "index.html")) != NULL)
 		return answer(200, f);
 	return answer(404, NULL);
+}
+
+struct resolve
+resolve_path(struct manifest *m, const struct rules_request *q,
+    const char *accept)
+{
+	struct resolve own, rule;
+
+	if (is_hidden(q->path))
+		return answer(404, manifest_find(m, "404.html"));
+	own = resolve_own(m, q->path);
+	if (resolve_rule(m, own.status != 404, q, &rule))
+		return rule;
+	return own.status != 404 ? own : resolve_rest(m, q->path, accept);
 }
 
 /* ---- for how long ---- */

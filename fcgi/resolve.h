@@ -1,7 +1,8 @@
 /*
  * What a site answers to a path: pure decisions over its manifest.  In order:
- * the file itself, path.html, the directory's index.html, 200.html, the
- * nearest 404.html, index.html for a single-page application, nothing.
+ * a forced rule, the file itself, path.html, the directory's index.html, a
+ * rule, 200.html, the nearest 404.html, index.html for a single-page
+ * application, nothing.
  */
 #ifndef DAVIT_FCGI_RESOLVE_H
 #define DAVIT_FCGI_RESOLVE_H
@@ -10,22 +11,26 @@
 
 struct manifest;
 struct manifest_file;
+struct rules_request;
 
 enum resolve_redirect {
 	REDIRECT_NONE,
 	REDIRECT_ADD_SLASH,	/* to the directory of that name */
-	REDIRECT_DROP_SLASH	/* to the page of that name */
+	REDIRECT_DROP_SLASH,	/* to the page of that name */
+	REDIRECT_RULE		/* to where a rule says */
 };
 
 struct resolve {
-	int status;			/* 200, 308 or 404 */
-	const struct manifest_file *file;	/* NULL: 308; or 404, and no
-						   page for that */
+	int status;			/* 200, 3xx, 404, 410 or 451 */
+	const struct manifest_file *file;	/* NULL: 3xx; or no page for
+						   that status */
 	enum resolve_redirect redirect;
+	char *location;			/* of a rule; owned by the caller */
 };
 
-/* path: decoded, as request_init() leaves it.  accept: the header, or NULL. */
-struct resolve resolve_path(struct manifest *, const char *path,
+/* The request's path is decoded, as request_init() leaves it; its site is not
+ * looked at.  accept: the header, or NULL. */
+struct resolve resolve_path(struct manifest *, const struct rules_request *,
     const char *accept);
 
 /* The Cache-Control that a file's name alone decides: for ever where it holds

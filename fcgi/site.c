@@ -6,6 +6,7 @@
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "fcgi/condition.h"
 #include "fcgi/page.h"
@@ -21,6 +22,7 @@
 #include "lib/log.h"
 #include "lib/manifest.h"
 #include "lib/mem.h"
+#include "lib/rules.h"
 #include "lib/store.h"
 
 #define STREAM_STEP (64 * 1024)
@@ -39,7 +41,28 @@ struct visit {
 	const struct request *request;
 	struct reply *reply;
 	char id[ID_LENGTH + 1];
+	struct rules_header *headers;	/* of the site's _headers */
+	size_t nheaders;
 };
+
+/* Put the site's own headers in the place of ours.  The media type, which is
+ * a header of the reply's start, is given back. */
+static const char *
+dress(struct visit *v, const char *type)
+{
+	for (size_t i = 0; i < v->nheaders; i++) {
+		const struct rules_header *h = &v->headers[i];
+
+		if (strcasecmp(h->name, "Content-Type") == 0) {
+			type = h->value == NULL ? type : h->value;
+			continue;
+		}
+		reply_unset(v->reply, h->name);
+		if (h->value != NULL)
+			reply_header(v->reply, h->name, "%s", h->value);
+	}
+	return type;
+}
 
 /* ---- a file's bytes ---- */
 
@@ -83,7 +106,7 @@ send_part(struct visit *v, const struct manifest_file *f, int status,
 		goto out;
 	}
 	rc = 0;
-	reply_start(v->reply, status, f->type, to - from);
+	reply_start(v->reply, status, dress(v, f->type), to - from);
 	if (!v->reply->bodiless && stream(v, r, to - from, e) == -1)
 		log_error("%s: cut short: %s", key, e->msg);
 out:
@@ -110,7 +133,7 @@ hand_over(struct visit *v, const struct manifest_file *f)
 	}
 	reply_header(v->reply, "X-Sendfile", "%s/%s", v->site->sendfile,
 	    buf_str(&path));
-	reply_start(v->reply, 200, f->type, -1);
+	reply_start(v->reply, 200, dress(v, f->type), -1);
 	buf_clear(&path);
 	free(key);
 }
@@ -130,6 +153,7 @@ send_file(struct visit *v, const struct manifest_file *f, struct err *e)
 	    resolve_cache_control(f->path));
 	if (condition_has(request_variable(request, "HTTP_IF_NONE_MATCH"),
 		etag)) {
+		dress(v, f->type);
 		reply_not_modified(v->reply);
 		return 0;
 	}
@@ -157,41 +181,67 @@ send_file(struct visit *v, const struct manifest_file *f, struct err *e)
 }
 
 static void
-send_redirect(struct visit *v, enum resolve_redirect how)
+send_redirect(struct visit *v, const struct resolve *to)
 {
 	const struct request *r = v->request;
+	enum resolve_redirect how = to->redirect;
 	size_t len = strlen(r->raw_path);
 	int keep = (int)len - (how == REDIRECT_DROP_SLASH ? 1 : 0);
 
-	reply_header(v->reply, "Location", "%.*s%s%s%s", keep, r->raw_path,
-	    how == REDIRECT_ADD_SLASH ? "/" : "",
-	    r->raw_query == NULL ? "" : "?",
-	    r->raw_query == NULL ? "" : r->raw_query);
+	if (how == REDIRECT_RULE)
+		reply_header(v->reply, "Location", "%s", to->location);
+	else
+		reply_header(v->reply, "Location", "%.*s%s%s%s", keep,
+		    r->raw_path, how == REDIRECT_ADD_SLASH ? "/" : "",
+		    r->raw_query == NULL ? "" : "?",
+		    r->raw_query == NULL ? "" : r->raw_query);
 	reply_header(v->reply, "Cache-Control", "no-cache");
-	reply_body(v->reply, 308, NULL, "", 0);
+	reply_body(v->reply, to->status, NULL, "", 0);
+}
+
+/* A page for a status that is no success: the site's, or a small one. */
+static int
+send_failure(struct visit *v, const struct resolve *r, struct err *e)
+{
+	if (r->file == NULL) {
+		page_reply(v->reply, r->status);
+		return 0;
+	}
+	reply_header(v->reply, "Cache-Control", "no-store");
+	return send_part(v, r->file, r->status, 0, r->file->size, e);
 }
 
 static int
 answer(struct visit *v, struct err *e)
 {
+	const struct request *request = v->request;
+	struct rules_pair query[REQUEST_MAX_PARAMS];
+	struct rules_request q = { .path = request->path,
+		.raw_query = request->raw_query,
+		.query = query,
+		.npairs = request->nparams };
 	struct manifest *m;
 	struct resolve r;
+	int rc = 0;
 
 	if ((v->store = parts_store(&v->site->parts, e)) == NULL ||
 	    (m = shelf_manifest(v->site->shelf, v->store, v->id, e)) == NULL)
 		return -1;
-	r = resolve_path(m, v->request->path,
-	    request_variable(v->request, "HTTP_ACCEPT"));
-	if (r.redirect != REDIRECT_NONE) {
-		send_redirect(v, r.redirect);
-		return 0;
+	for (size_t i = 0; i < q.npairs; i++) {
+		query[i].name = request->params[i].name;
+		query[i].value = request->params[i].value;
 	}
-	if (r.status == 200)
-		return send_file(v, r.file, e);
-	if (r.file == NULL)
-		return err_set(e, ERR_NOTFOUND, "no such page");
-	reply_header(v->reply, "Cache-Control", "no-store");
-	return send_part(v, r.file, 404, 0, r.file->size, e);
+	r = resolve_path(m, &q, request_variable(request, "HTTP_ACCEPT"));
+	v->nheaders = rules_headers(manifest_rules(m), request->path,
+	    &v->headers);
+	if (r.redirect != REDIRECT_NONE)
+		send_redirect(v, &r);
+	else
+		rc = r.status == 200 ? send_file(v, r.file, e)
+				     : send_failure(v, &r, e);
+	rules_headers_free(v->headers, v->nheaders);
+	free(r.location);
+	return rc;
 }
 
 static void

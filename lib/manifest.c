@@ -8,6 +8,7 @@
 #include "lib/json.h"
 #include "lib/mem.h"
 #include "lib/name.h"
+#include "lib/rules.h"
 
 /* The form that manifest_to_text() writes. */
 #define MANIFEST_VERSION 1
@@ -29,6 +30,7 @@ struct manifest {
 	int64_t bytes;
 	char *immutable[IMMUTABLE_MAX];
 	size_t nimmutable;
+	struct rules *rules;
 };
 
 struct manifest *
@@ -54,6 +56,7 @@ manifest_free(struct manifest *m)
 	free(m->files);
 	while (m->nimmutable > 0)
 		free(m->immutable[--m->nimmutable]);
+	rules_free(m->rules);
 	free(m);
 }
 
@@ -90,6 +93,19 @@ bool
 manifest_spa(const struct manifest *m)
 {
 	return m->spa;
+}
+
+void
+manifest_set_rules(struct manifest *m, struct rules *rules)
+{
+	rules_free(m->rules);
+	m->rules = rules;
+}
+
+const struct rules *
+manifest_rules(const struct manifest *m)
+{
+	return m->rules;
 }
 
 static int
@@ -150,6 +166,29 @@ manifest_is_immutable(const struct manifest *m, const char *path)
 	return false;
 }
 
+bool
+manifest_answers(struct manifest *m, const char *path)
+{
+	static const char *const endings[] = { "", ".html", "/index.html" };
+	size_t len = strlen(path);
+	bool found = false;
+
+	if (path[0] != '/')
+		return false;
+	if (len == 1)
+		return manifest_find(m, "index.html") != NULL;
+	if (path[len - 1] == '/')
+		len--;
+	for (size_t i = 0; i < 3 && !found; i++) {
+		char *name = xasprintf("%.*s%s", (int)len - 1, path + 1,
+		    endings[i]);
+
+		found = manifest_find(m, name) != NULL;
+		free(name);
+	}
+	return found;
+}
+
 /* ---- the text ---- */
 
 static struct json *
@@ -197,6 +236,7 @@ manifest_to_text(const struct manifest *m)
 	json_set_bool(root, "spa", m->spa);
 	json_set(root, "immutable", immutable_of(m));
 	json_set(root, "files", files);
+	json_set(root, "rules", rules_to_json(m->rules));
 	text = json_text(root);
 	json_free(root);
 	return text;
@@ -224,6 +264,14 @@ read_file(void *arg, const char *path, const struct json *row)
 	return 0;
 }
 
+static int
+read_rules(struct manifest *m, const struct json *rules, struct err *e)
+{
+	if (rules != NULL && (m->rules = rules_from_json(rules, e)) == NULL)
+		return err_within(e, "the rules in the manifest of %s", m->id);
+	return 0;
+}
+
 struct manifest *
 manifest_from_text(const char *text, size_t len, struct err *e)
 {
@@ -246,12 +294,13 @@ manifest_from_text(const char *text, size_t len, struct err *e)
 		if (json_as_string(json_at(immutable, i)) != NULL)
 			manifest_add_immutable(m,
 			    json_as_string(json_at(immutable, i)));
-	if (json_each(files, read_file, m) != 0) {
+	if (json_each(files, read_file, m) != 0)
 		err_set(e, ERR_INVALID, "a bad file in the manifest of %s",
 		    id);
-		manifest_free(m);
-		m = NULL;
-	}
+	else if (read_rules(m, json_get(root, "rules"), e) == 0)
+		goto out;
+	manifest_free(m);
+	m = NULL;
 out:
 	json_free(root);
 	return m;
@@ -263,6 +312,12 @@ char *
 manifest_key(const char *id)
 {
 	return xasprintf("manifests/%s.json", id);
+}
+
+char *
+manifest_rules_key(const char *id)
+{
+	return xasprintf("manifests/%s.rules", id);
 }
 
 char *

@@ -12,6 +12,7 @@
 
 struct err;
 struct manifest;
+struct rules;
 
 enum manifest_encoding { MANIFEST_BROTLI, MANIFEST_GZIP, MANIFEST_NENCODINGS };
 
@@ -42,18 +43,29 @@ size_t manifest_count(const struct manifest *);
 int64_t manifest_bytes(const struct manifest *);
 bool manifest_spa(const struct manifest *);
 
+/* Its rules: the manifest's from then on; NULL where it has none. */
+void manifest_set_rules(struct manifest *, struct rules *);
+const struct rules *manifest_rules(const struct manifest *);
+
 /* The file at path, or NULL.  Borrowed.  O(log n). */
 const struct manifest_file *manifest_find(struct manifest *, const char *path);
 
 /* One of manifest_count() files, in no order.  Borrowed. */
 const struct manifest_file *manifest_at(const struct manifest *, size_t);
 
+/* Does a request for path ("/docs/a") get a file, or the way to one: by its
+ * name, as path.html, as an index.html below?  O(log n). */
+bool manifest_answers(struct manifest *, const char *path);
+
 /* Owned by the caller. */
 char *manifest_to_text(const struct manifest *);
 struct manifest *manifest_from_text(const char *, size_t len, struct err *);
 
-/* "manifests/{id}.json" and "dist/{id}/path".  Owned by the caller. */
+/* "manifests/{id}.json"; "manifests/{id}.rules", which is there where web
+ * servers must not serve files themselves, since rules come before them; and
+ * "dist/{id}/path".  Owned by the caller. */
 char *manifest_key(const char *id);
+char *manifest_rules_key(const char *id);
 char *manifest_file_key(const char *id, const char *path);
 
 /* The media type of a path by its extension, with charset where it is text;

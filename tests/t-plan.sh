@@ -88,6 +88,31 @@ is "$? $(jq -r .error <<<"$words")" '1 bad_request' 'no tar'
 words=$("$program" --plan "$T/next" --json)
 is "$? $(jq -r .error <<<"$words")" '1 server_framework' 'an error is JSON too'
 
+# --- --check ---
+
+mkdir -p "$T/site/docs"
+touch "$T/site/index.html" "$T/site/docs/index.html"
+ln -s /etc/passwd "$T/site/link.html"
+check() {
+	words=$("$program" --check "$1" 2>&1)
+	rc=$?
+}
+check "$T/site"
+is "$rc $words" '0 0 rules; 0 lines are wrong' 'check: there are none'
+printf '/docs /docs/ 302\n/a /b\n/link /link\n/* /index.html 301\n/x https://y 200\n' \
+	>"$T/site/_redirects"
+printf '/*\n  X-Frame-Options: DENY\n  Status: 1\n' >"$T/site/_headers"
+check "$T/site"
+is "$rc" 1 'check: some are wrong'
+is "$(grep -o '^[_a-z]*:[0-9]*' <<<"$words" | xargs)" \
+	'_redirects:5 _redirects:3 _headers:3' 'check: which ones'
+like "$words" '4 rules; 3 lines are wrong$' 'check: how many'
+mkfifo "$T/fifo" && ln -sf "$T/fifo" "$T/site/_redirects"
+check "$T/site"
+like "$rc $words" '^1 .*_redirects' 'check: a link is no file of the site'
+check "$T/no-such"
+like "$rc $words" '^1 .*No such file' 'check: no directory'
+
 # --- options ---
 
 like "$("$program" --version)" '^davit-build [0-9]' '--version'

@@ -10,6 +10,7 @@
 #include "lib/err.h"
 #include "lib/fdio.h"
 #include "lib/manifest.h"
+#include "lib/rules.h"
 #include "lib/store.h"
 #include "lib/tar.h"
 #include "worker/publish.h"
@@ -142,6 +143,44 @@ expect_error(struct fixture *f, const char *const *files, enum err_code code)
 		print_error("%s\n", f->e.msg);
 	assert_int_equal(f->e.code, code);
 	publish_free(p);
+}
+
+static void
+note_line(void *arg, const char *file, int line, const char *what)
+{
+	buf_addf(arg, "%s:%d\n", file, line);
+}
+
+static void
+rules_are_made_and_not_served(void **state)
+{
+	struct fixture *f = *state;
+	struct buf said = BUF_INIT;
+	int rc;
+	struct publish *p = publish_files_of(f, "", false,
+	    FILES("index.html", "x", "_redirects", "/a /b 302!\n/c\n",
+		"a/_headers", "", "_headers", "/*\n  X: 1\n"), &rc);
+
+	assert_int_equal(rc, 0);
+	assert_int_equal(rules_count(publish_rules(p, note_line, &said)), 2);
+	assert_string_equal(buf_str(&said), "_redirects:2\n");
+	assert_int_equal(publish_files(p), 2);
+	assert_int_equal(publish_sync(p, &f->e), 0);
+	assert_true(has(f, "manifests/" ID ".rules"));
+	assert_int_equal(publish_commit(p, &f->e), 0);
+	assert_false(has(f, "dist/" ID "/_redirects"));
+	assert_false(has(f, "dist/" ID "/_headers"));
+	assert_true(has(f, "dist/" ID "/a/_headers"));
+	publish_free(p);
+
+	/* Files come before these, and web servers serve them. */
+	p = publish_files_of(f, "", false, FILES("_redirects", "/a /b\n",
+	    "a.html", ""), &rc);
+	assert_int_equal(rules_count(publish_rules(p, note_line, &said)), 1);
+	assert_int_equal(publish_sync(p, &f->e), 0);
+	assert_false(has(f, "manifests/" ID ".rules"));
+	publish_free(p);
+	buf_clear(&said);
 }
 
 static void
@@ -376,6 +415,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
 		TEST(a_site_is_live_once_its_manifest_is_there),
+		TEST(rules_are_made_and_not_served),
 		TEST(what_an_earlier_attempt_left_is_gone),
 		TEST(only_the_directory_of_the_site_is_published),
 		TEST(hidden_and_private_files_are_left_out),

@@ -1,11 +1,13 @@
 #include "tests/unit.h"
 
 #include <stdarg.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "fcgi/resolve.h"
 #include "lib/bounds.h"
 #include "lib/manifest.h"
+#include "lib/rules.h"
 
 static const char page[] = "text/html,application/xhtml+xml,*/*;q=0.8";
 
@@ -25,11 +27,19 @@ site(int spa, ...)
 	return m;
 }
 
+static struct resolve
+resolve(struct manifest *m, const char *path, const char *accept)
+{
+	const struct rules_request q = { .path = path };
+
+	return resolve_path(m, &q, accept);
+}
+
 static void
 expect_for(struct manifest *m, const char *path, const char *accept,
     int status, const char *file)
 {
-	struct resolve r = resolve_path(m, path, accept);
+	struct resolve r = resolve(m, path, accept);
 
 	if (r.status != status)
 		fail_msg("%s: %d, not %d", path, r.status, status);
@@ -83,10 +93,10 @@ slashes_are_put_right(void **state)
 	    NULL);
 
 	expect(m, "/docs", 308, NULL);
-	assert_int_equal(resolve_path(m, "/docs", page).redirect,
+	assert_int_equal(resolve(m, "/docs", page).redirect,
 	    REDIRECT_ADD_SLASH);
 	expect(m, "/about/", 308, NULL);
-	assert_int_equal(resolve_path(m, "/about/", page).redirect,
+	assert_int_equal(resolve(m, "/about/", page).redirect,
 	    REDIRECT_DROP_SLASH);
 	expect(m, "/", 404, NULL);
 	manifest_free(m);
@@ -231,6 +241,71 @@ other_hosts_name_none(void **state)
 			fail_msg("%s", hosts[i]);
 }
 
+/* ---- rules ---- */
+
+static bool
+exists(void *manifest, const char *path)
+{
+	return manifest_answers(manifest, path);
+}
+
+static void
+add_rules(struct manifest *m, const char *text)
+{
+	const struct rules_site of = { exists, NULL, m };
+	struct rules *r = rules_new();
+
+	assert_int_equal(rules_read_redirects(r, text, strlen(text), &of), 0);
+	manifest_set_rules(m, r);
+}
+
+static void
+expect_location(struct manifest *m, const char *path, int status,
+    const char *location)
+{
+	struct resolve r = resolve(m, path, page);
+
+	assert_int_equal(r.status, status);
+	assert_int_equal(r.redirect, REDIRECT_RULE);
+	assert_string_equal(r.location, location);
+	free(r.location);
+}
+
+static void
+rules_come_after_files_unless_forced(void **state)
+{
+	struct manifest *m = site(false, "index.html", "a.html", "b.html",
+	    "docs/index.html", "200.html", NULL);
+
+	add_rules(m, "/a /x\n/b /y 302!\n/docs /z\n/c /w 307\n");
+	expect(m, "/a", 200, "a.html");
+	expect_location(m, "/b", 302, "/y");
+	expect(m, "/docs/", 200, "docs/index.html");
+	expect_location(m, "/c", 307, "/w");
+	expect(m, "/d", 200, "200.html");
+	manifest_free(m);
+}
+
+static void
+rules_show_pages_in_place_of_others(void **state)
+{
+	struct manifest *m = site(false, "index.html", "app/index.html",
+	    "help.html", "gone.html", ".secret", NULL);
+
+	add_rules(m, "/app/* /app 200\n/h /help 200\n/old/* /gone.html 410\n"
+		     "/no 451\n/s /.secret 200\n/q /missing 200\n"
+		     "/* /index.html 200\n");
+	expect(m, "/app/x/y", 200, "app/index.html");
+	expect(m, "/h", 200, "help.html");
+	expect(m, "/old/x", 410, "gone.html");
+	expect(m, "/no", 451, NULL);
+	expect(m, "/s", 404, NULL);
+	expect(m, "/q", 404, NULL);
+	expect(m, "/z.js", 200, "index.html");
+	expect(m, "/.env", 404, NULL);
+	manifest_free(m);
+}
+
 int
 main(void)
 {
@@ -243,6 +318,8 @@ main(void)
 		cmocka_unit_test(single_page_application_takes_its_routes),
 		cmocka_unit_test(what_is_no_page_is_never_the_application),
 		cmocka_unit_test(dotfiles_are_never_shown),
+		cmocka_unit_test(rules_come_after_files_unless_forced),
+		cmocka_unit_test(rules_show_pages_in_place_of_others),
 		cmocka_unit_test(hashed_names_are_kept_for_ever),
 		cmocka_unit_test(other_names_are_asked_about_each_time),
 		cmocka_unit_test(host_names_the_site),

@@ -13,6 +13,7 @@
 #include "lib/manifest.h"
 #include "lib/mem.h"
 #include "lib/name.h"
+#include "lib/rules.h"
 #include "lib/store.h"
 #include "worker/box.h"
 #include "worker/buildlog.h"
@@ -266,6 +267,26 @@ tell_output(struct build *b)
 		    "top: / answers 404.  Is 'output' the right directory?");
 }
 
+static void
+tell_rule(void *log, const char *file, int line, const char *what)
+{
+	buildlog_say(log, "warning: %s:%d: %s; the line is not used", file,
+	    line, what);
+}
+
+static void
+make_rules(struct build *b)
+{
+	const struct rules *rules = publish_rules(b->publish, tell_rule,
+	    b->log);
+
+	if (rules != NULL)
+		buildlog_say(b->log, "%zu rules of _redirects and _headers%s",
+		    rules_count(rules), rules_before_files(rules)
+			? "; they come before files"
+			: "");
+}
+
 static int
 publish(struct build *b, struct err *e)
 {
@@ -277,6 +298,7 @@ publish(struct build *b, struct err *e)
 			       : publish_source(b, e) == -1)
 		return -1;
 	tell_output(b);
+	make_rules(b);
 	lap(b, "output");
 	if (publish_sync(b->publish, e) == -1)
 		return -1;

@@ -20,6 +20,7 @@
 #include "worker/docker.h"
 #include "worker/events.h"
 #include "worker/explain.h"
+#include "worker/rulecheck.h"
 #include "worker/watch.h"
 
 #define EVENTS_FD 3
@@ -29,6 +30,7 @@ static const char help[] =
     "usage: davit-build [-c FILE] < JOB\n"
     "       davit-build [-c FILE] --clean ID\n"
     "       davit-build [-c FILE] --plan DIRECTORY|- [--json] [--request FILE]\n"
+    "       davit-build --check DIRECTORY\n"
     "\n"
     "Build and publish one deployment.  JOB is its record as JSON; the log\n"
     "goes to standard output, events to descriptor 3 or, without one, to\n"
@@ -40,6 +42,8 @@ static const char help[] =
     "                    a tar of it on standard input\n"
     "  --json            tell it as JSON\n"
     "  --request FILE    with what a body of POST /get/url asks for\n"
+    "  --check DIRECTORY look for mistakes in _redirects and _headers of a\n"
+    "                    built site\n"
     "  --version, --help\n";
 
 static int
@@ -48,6 +52,19 @@ complain(const struct err *e)
 	log_error("%s", e->msg);
 	fprintf(stderr, "%s\n", err_hint(e->code));
 	return EXIT_FAILURE;
+}
+
+/* ---- --check ---- */
+
+static int
+check(const char *dir)
+{
+	struct err e;
+	int wrong = rulecheck(dir, stdout, &e);
+
+	if (wrong == -1)
+		return complain(&e);
+	return wrong == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
 /* ---- --clean ---- */
@@ -142,6 +159,7 @@ int
 main(int argc, char **argv)
 {
 	static const struct option options[] = {
+		{ "check", required_argument, NULL, 'K' },
 		{ "clean", required_argument, NULL, 'C' },
 		{ "plan", required_argument, NULL, 'P' },
 		{ "json", no_argument, NULL, 'J' },
@@ -149,7 +167,7 @@ main(int argc, char **argv)
 		{ "version", no_argument, NULL, 'V' },
 		{ "help", no_argument, NULL, 'h' }, { NULL, 0, NULL, 0 }
 	};
-	const char *file = NULL, *id = NULL;
+	const char *file = NULL, *id = NULL, *site = NULL;
 	struct explain_spec plan = { NULL };
 	struct events *events = events_open(EVENTS_FD);
 	int opt, status;
@@ -166,6 +184,9 @@ main(int argc, char **argv)
 			break;
 		case 'P':
 			plan.from = optarg;
+			break;
+		case 'K':
+			site = optarg;
 			break;
 		case 'J':
 			plan.json = true;
@@ -186,7 +207,9 @@ main(int argc, char **argv)
 	if (optind < argc) {
 		fputs(help, stderr);
 		status = EXIT_USAGE;
-	} else if (plan.from != NULL && file == NULL)
+	} else if (site != NULL)
+		status = check(site);
+	else if (plan.from != NULL && file == NULL)
 		status = explain(&plan); /* no davit.conf is needed */
 	else
 		status = with_conf(file, id, &plan, events);

@@ -12,6 +12,7 @@
 #include "lib/manifest.h"
 #include "lib/mem.h"
 #include "lib/name.h"
+#include "lib/rules.h"
 #include "lib/store.h"
 #include "worker/links.h"
 #include "worker/siblings.h"
@@ -43,6 +44,8 @@ struct publish {
 	struct links *links;
 	int lost;		/* links that lead to nothing, and one */
 	const char *first_lost;
+	struct buf redirects, headers;	/* as they were in the stream */
+	bool has_redirects, has_headers;
 };
 
 /* ---- what belongs to a site ---- */
@@ -81,9 +84,13 @@ publish_leaves_out(const char *path, bool source)
 int
 publish_remove(struct store *store, const char *id, struct err *e)
 {
-	char *prefix = xasprintf("dist/%s/", id);
+	char *prefix = xasprintf("dist/%s/", id), *rules;
 	int rc = store_delete_all(store, prefix, e);
 
+	rules = manifest_rules_key(id);
+	if (rc == 0)
+		rc = store_delete(store, rules, e);
+	free(rules);
 	free(prefix);
 	return rc;
 }
@@ -121,6 +128,8 @@ publish_free(struct publish *p)
 	digest_free(p->digest);
 	siblings_free(p->siblings);
 	links_free(p->links);
+	buf_clear(&p->redirects);
+	buf_clear(&p->headers);
 	free(p->dir);
 	free(p->id);
 	free(p);
@@ -242,12 +251,45 @@ check_bounds(const struct publish *p, const char *path, int64_t size,
 	return 0;
 }
 
+/* A byte over the bound is kept, so that the reader says that it is. */
+static int
+keep(struct tar_reader *r, struct buf *text, struct err *e)
+{
+	char data[PIECE_BYTES];
+	ssize_t n;
+
+	while ((n = tar_reader_data(r, data, sizeof(data), e)) > 0) {
+		size_t room = RULES_FILE_MAX_BYTES + 1 - text->len;
+
+		buf_add(text, data, (size_t)n < room ? (size_t)n : room);
+	}
+	return n == 0 ? 0 : -1;
+}
+
+/* 1: it was one of the two files that are orders, not contents. */
+static int
+take_rules(struct publish *p, struct tar_reader *r, const char *path,
+    struct err *e)
+{
+	bool redirects = strcmp(path, "_redirects") == 0;
+
+	if (!redirects && strcmp(path, "_headers") != 0)
+		return 0;
+	if (redirects)
+		p->has_redirects = true;
+	else
+		p->has_headers = true;
+	return keep(r, redirects ? &p->redirects : &p->headers, e) == -1 ? -1
+									 : 1;
+}
+
 static int
 take_entry(struct publish *p, struct tar_reader *r, const struct tar_entry *t,
     struct err *e)
 {
 	size_t len = strlen(p->dir);
 	const char *path = t->path + len;
+	int rc;
 
 	if (strncmp(t->path, p->dir, len) != 0 || t->type == TAR_DIRECTORY ||
 	    publish_leaves_out(path, p->source))
@@ -256,6 +298,8 @@ take_entry(struct publish *p, struct tar_reader *r, const struct tar_entry *t,
 		return links_add(p->links, path, t->target, e);
 	if (check_bounds(p, path, t->size, e) == -1 || note_path(p, path, e) == -1)
 		return -1;
+	if ((rc = take_rules(p, r, path, e)) != 0)
+		return rc == 1 ? 0 : -1;
 	if (strcmp(path, "index.html") == 0)
 		p->has_index = true;
 	return store_file(p, r, path, t->size, e);
@@ -407,10 +451,67 @@ out:
 	return rc;
 }
 
+/* ---- rules ---- */
+
+struct listener {
+	struct manifest *manifest;
+	void (*say)(void *arg, const char *file, int line, const char *what);
+	void *arg;
+};
+
+static bool
+exists(void *listener, const char *path)
+{
+	return manifest_answers(((struct listener *)listener)->manifest, path);
+}
+
+static void
+pass_on(void *listener, const char *file, int line, const char *what)
+{
+	struct listener *l = listener;
+
+	l->say(l->arg, file, line, what);
+}
+
+const struct rules *
+publish_rules(struct publish *p,
+    void (*say)(void *arg, const char *file, int line, const char *what),
+    void *arg)
+{
+	struct listener l = { p->manifest, say, arg };
+	const struct rules_site site = { exists, pass_on, &l };
+	struct rules *rules;
+
+	if (!p->has_redirects && !p->has_headers)
+		return NULL;
+	rules = rules_new();
+	rules_read_redirects(rules, buf_str(&p->redirects), p->redirects.len,
+	    &site);
+	rules_read_headers(rules, buf_str(&p->headers), p->headers.len, &site);
+	manifest_set_rules(p->manifest, rules);
+	return rules;
+}
+
+/* Web servers look whether it is there; before the manifest is. */
+static int
+mark_rules(struct publish *p, struct err *e)
+{
+	const struct rules *rules = manifest_rules(p->manifest);
+	char *key;
+	int rc;
+
+	if (rules == NULL || !rules_before_files(rules))
+		return 0;
+	key = manifest_rules_key(p->id);
+	rc = store_put(p->store, key, "text/plain", "", 0, e);
+	free(key);
+	return rc;
+}
+
 int
 publish_sync(struct publish *p, struct err *e)
 {
-	return store_sync(p->store, e);
+	return mark_rules(p, e) == -1 ? -1 : store_sync(p->store, e);
 }
 
 int

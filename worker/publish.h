@@ -13,6 +13,7 @@
 struct conf;
 struct err;
 struct publish;
+struct rules;
 struct store;
 
 struct publish_spec {
@@ -34,6 +35,13 @@ void publish_free(struct publish *);
  * ERR_OUTPUT_EMPTY; ERR_INVALID for a stream that is no tar or ends early; or
  * what the store or the source says. */
 int publish_stream(struct publish *, tar_source *, void *arg, struct err *);
+
+/* After the stream: make rules of the _redirects and _headers that it had,
+ * which are not served.  What is wrong with a line is said.  Borrowed; NULL:
+ * there were none. */
+const struct rules *publish_rules(struct publish *,
+    void (*say)(void *arg, const char *file, int line, const char *what),
+    void *arg);
 
 /* What was stored is durable; it can be seen by no one yet. */
 int publish_sync(struct publish *, struct err *);
