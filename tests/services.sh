@@ -5,6 +5,7 @@
 #	write_conf [LINE…]	$T/davit.conf; a LINE replaces the default's
 #	start_redis stop_redis restart_redis; rcli COMMAND…
 #	start_apache [LINE…] stop_apache; start_lighttpd [LINE…] stop_lighttpd
+#	start_apache_proxy [LINE…] (then stop_apache); start_nginx stop_nginx
 #	start_davitd [OPTION…] stop_davitd
 #	git_repo NAME DIRECTORY	a bare repository; prints its URL
 #	api METHOD PATH [CURL OPTION…]; deploy URL|JSON; wait_final ID SECONDS
@@ -132,9 +133,10 @@ none_left() {
 
 services_stop() {
 	local name
-	for name in davitd lighttpd apache "${!pid_of[@]}"; do
+	for name in davitd lighttpd nginx apache "${!pid_of[@]}"; do
 		stop "$name"
 	done
+	stop_pools
 }
 
 # Before the plan: what did the services leave, and what did they report?
@@ -287,6 +289,7 @@ start_apache() { # [LINE…]
 
 stop_apache() {
 	stop apache
+	stop_pools
 }
 
 start_lighttpd() { # [LINE…]
@@ -314,6 +317,81 @@ start_lighttpd() { # [LINE…]
 
 stop_lighttpd() {
 	stop lighttpd
+}
+
+# Responders that no web server starts, as davit.fcgi(8) has it.
+start_pools() {
+	local name
+	need spawn-fcgi
+	for name in site:4 api:16 submit:8; do
+		"${as_user[@]}" spawn-fcgi -s "$T/run/${name%:*}.socket" \
+			-M 0660 -F "${name#*:}" -- /bin/sh -c \
+			"exec '$T/libexec/${name%:*}.fcgi' \
+			2>>'$T/log/pool-${name%:*}'" || exit 1
+	done >"$T/pools" 2>&1
+}
+
+pools_are_gone() {
+	local pid
+	for pid; do
+		gone "$pid" || return 1
+	done
+}
+
+stop_pools() {
+	local pids
+	pids=$(sed -n 's/.*PID: //p' "$T/pools" 2>/dev/null) || return 0
+	rm -f "$T/pools" "$T"/run/*.socket
+	# shellcheck disable=SC2086
+	{
+		kill $pids
+		poll_until 10 pools_are_gone $pids || kill -KILL $pids
+	} 2>/dev/null
+}
+
+start_apache_proxy() { # [LINE…]
+	local module
+	start_pools
+	for module in proxy proxy_fcgi; do
+		printf 'LoadModule %s_module %s/mod_%s.so\n' $module \
+			/usr/lib/apache2/modules $module
+	done >"$T/proxy.conf"
+	printf 'Define DAVIT_POOLS %s\n' "$T/run" >>"$T/proxy.conf"
+	apache_conf "$@" | sed "/^Define DAVIT_DOMAIN/i Include $T/proxy.conf" |
+		grep -v '^LoadModule fcgid\|^Fcgid' >"$T/httpd.conf"
+	start apache apache2 -f "$T/httpd.conf" -DFOREGROUND
+	must_start apache listens
+}
+
+start_nginx() {
+	need nginx
+	start_pools
+	sed -e 's|yourplatform\(\\*\)\.com|davit\1.test|g' \
+		-e "s|/run/davit/|$T/run/|" -e "s|/var/empty|$T/empty|" \
+		-e "s|default /.*/store;|default $T/store;|" \
+		-e "s|listen 80|listen 127.0.0.1:$PORT|" \
+		"$top_builddir/apache/nginx.conf" >"$T/davit.nginx"
+	cat >"$T/nginx.conf" <<-END
+		daemon off;
+		pid $T/run/nginx.pid;
+		error_log $T/log/nginx.errors;
+		worker_processes 2;
+		events { }
+		http {
+			access_log off;
+			server_names_hash_bucket_size 128;
+			$(printf '%s_temp_path %s/tmp;\n' client_body "$T" \
+				fastcgi "$T" proxy "$T" uwsgi "$T" scgi "$T")
+			include $T/davit.nginx;
+		}
+	END
+	start nginx nginx -c "$T/nginx.conf" -e "$T/log/nginx.errors"
+	must_start nginx listens
+}
+
+stop_nginx() {
+	stop nginx
+	stop_pools
 }
 
 # --- davit ---
