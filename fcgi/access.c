@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "fcgi/request.h"
+#include "lib/alias.h"
 #include "lib/bounds.h"
 #include "lib/buf.h"
 #include "lib/conf.h"
@@ -273,12 +274,26 @@ access_check(struct access *a, const struct request *r, enum access_need need,
 	return check_loopback(r, e);
 }
 
+static bool
+is_owner(const struct access *a, const char *owner, const char *of)
+{
+	return a->conf->tokens == NULL ||
+	    (owner != NULL && of != NULL && strcmp(owner, of) == 0);
+}
+
 int
 access_owns(const struct access *a, const char *owner,
     const struct deployment *d, struct err *e)
 {
-	if (a->conf->tokens == NULL ||
-	    (owner != NULL && d->owner != NULL && strcmp(owner, d->owner) == 0))
-		return 0;
-	return err_set(e, ERR_DENIED, "%s belongs to somebody else.", d->id);
+	return is_owner(a, owner, d->owner) ? 0
+	    : err_set(e, ERR_DENIED, "%s belongs to somebody else.", d->id);
+}
+
+int
+access_owns_alias(const struct access *a, const char *owner,
+    const struct alias *alias, struct err *e)
+{
+	return is_owner(a, owner, alias->owner) ? 0
+	    : err_set(e, ERR_DENIED, "%s belongs to somebody else.",
+		  alias->name);
 }

@@ -9,6 +9,7 @@
 #include <stdbool.h>
 
 struct access;
+struct alias;
 struct conf;
 struct deployment;
 struct err;
@@ -34,6 +35,9 @@ int access_check(struct access *, const struct request *, enum access_need,
 /* May owner (of an access_check() for ACCESS_CHANGE) change that one? */
 int access_owns(const struct access *, const char *owner,
     const struct deployment *, struct err *);
+
+int access_owns_alias(const struct access *, const char *owner,
+    const struct alias *, struct err *);
 
 /* 127.0.0.0/8, ::1, and the former written as IPv6.  NULL and "" (a unix
  * socket, whose other end may be anybody) are not. */

@@ -6,11 +6,13 @@
 #include <string.h>
 
 #include "fcgi/access.h"
+#include "fcgi/api.h"
 #include "fcgi/condition.h"
 #include "fcgi/parts.h"
 #include "fcgi/reply.h"
 #include "fcgi/request.h"
 #include "fcgi/responder.h"
+#include "lib/alias.h"
 #include "lib/bounds.h"
 #include "lib/buf.h"
 #include "lib/conf.h"
@@ -30,15 +32,6 @@
 
 #define LIST_DEFAULT 20
 #define LIST_MAX 100
-
-/* One request on its way: what the handlers below are given. */
-struct call {
-	struct parts *parts;
-	const struct request *request;
-	struct reply *reply;
-	char id[ID_LENGTH + 1];	/* where the route has one */
-	const char *owner;	/* see access_check() */
-};
 
 /* ---- records, wherever they are ---- */
 
@@ -84,6 +77,12 @@ find_record(struct call *c, struct err *e)
 			    c->id);
 	}
 	return NULL;
+}
+
+struct deployment *
+call_record(struct call *c, struct err *e)
+{
+	return find_record(c, e);
 }
 
 /* ---- GET /status/{id} ---- */
@@ -375,6 +374,7 @@ get_root(struct call *c, struct err *e)
 	    "GET  /log/{id}?offset=N    what its build says\n"
 	    "GET  /deployments          the newest ones\n"
 	    "POST /deployments/{id}/cancel\n"
+	    "PUT  /aliases/{name}       {\"id\": \"…\"}; GET and DELETE\n"
 	    "GET  /healthz\n";
 
 	reply_body(c->reply, 200, "text/plain; charset=utf-8", text,
@@ -383,6 +383,9 @@ get_root(struct call *c, struct err *e)
 }
 
 /* ---- routes ---- */
+
+/* As route.after: what comes before is followed by an alias, not an id. */
+static const char by_alias[] = "";
 
 static const struct route {
 	const char *before;	/* the path, or what comes before the id */
@@ -400,29 +403,30 @@ static const struct route {
 	    get_deployments },
 	{ "/deployments/", "/cancel", METHOD_POST, false, ACCESS_CHANGE,
 	    post_cancel },
+	{ "/aliases", NULL, METHOD_GET, false, ACCESS_READ, get_aliases },
+	{ "/aliases/", by_alias, METHOD_GET, false, ACCESS_READ, get_alias },
+	{ "/aliases/", by_alias, METHOD_PUT, false, ACCESS_CHANGE, put_alias },
+	{ "/aliases/", by_alias, METHOD_DELETE, false, ACCESS_CHANGE,
+	    delete_alias },
 };
 
 static bool
-matches(const struct route *route, const char *path, char id[ID_LENGTH + 1])
+matches(const struct route *route, const char *path, struct call *c)
 {
 	size_t before = strlen(route->before), len = strlen(path), after;
 
 	if (route->after == NULL)
 		return strcmp(path, route->before) == 0;
+	if (route->after == by_alias)
+		return len > before &&
+		    strncmp(path, route->before, before) == 0 &&
+		    alias_name(path + before, len - before,
+			c->parts->conf->domain, c->name);
 	after = strlen(route->after);
 	return len == before + ID_LENGTH + after &&
 	    strncmp(path, route->before, before) == 0 &&
 	    strcmp(path + len - after, route->after) == 0 &&
-	    name_is_id(path + before, ID_LENGTH, id);
-}
-
-static const struct route *
-find_route(const char *path, char id[ID_LENGTH + 1])
-{
-	for (size_t i = 0; i < sizeof(routes) / sizeof(routes[0]); i++)
-		if (matches(&routes[i], path, id))
-			return &routes[i];
-	return NULL;
+	    name_is_id(path + before, ID_LENGTH, c->id);
 }
 
 static bool
@@ -432,11 +436,34 @@ allows(const struct route *route, enum request_method method)
 	    (method == METHOD_HEAD && route->method == METHOD_GET);
 }
 
+/* The route of path and method; else one of path alone, and in allow the
+ * methods that there are. */
+static const struct route *
+find_route(struct call *c, struct buf *allow)
+{
+	static const char *const names[] = { [METHOD_GET] = "GET, HEAD",
+		[METHOD_POST] = "POST", [METHOD_PUT] = "PUT",
+		[METHOD_DELETE] = "DELETE" };
+	const struct route *found = NULL;
+
+	for (size_t i = 0; i < sizeof(routes) / sizeof(routes[0]); i++) {
+		if (!matches(&routes[i], c->request->path, c))
+			continue;
+		found = &routes[i];
+		if (allows(found, c->request->method))
+			return found;
+		buf_addf(allow, "%s%s", allow->len > 0 ? ", " : "",
+		    names[found->method]);
+	}
+	return found;
+}
+
 static void
 handle(void *arg, const struct request *request, struct reply *reply)
 {
 	struct call c = { .parts = arg, .request = request, .reply = reply };
-	const struct route *route = find_route(request->path, c.id);
+	struct buf allow = BUF_INIT;
+	const struct route *route = find_route(&c, &allow);
 	struct err e;
 
 	if (route == NULL) {
@@ -445,10 +472,11 @@ handle(void *arg, const struct request *request, struct reply *reply)
 		return;
 	}
 	if (!allows(route, request->method)) {
-		reply_method(reply,
-		    route->method == METHOD_GET ? "GET, HEAD" : "POST");
+		reply_method(reply, buf_str(&allow));
+		buf_clear(&allow);
 		return;
 	}
+	buf_clear(&allow);
 	log_scope(c.id);
 	if ((!route->open &&
 		access_check(c.parts->access, request, route->need, &c.owner,

@@ -19,7 +19,7 @@ read_method(struct request *r)
 {
 	static const char *const names[] = { [METHOD_GET] = "GET",
 		[METHOD_HEAD] = "HEAD", [METHOD_POST] = "POST",
-		[METHOD_DELETE] = "DELETE" };
+		[METHOD_PUT] = "PUT", [METHOD_DELETE] = "DELETE" };
 	const char *name = request_variable(r, "REQUEST_METHOD");
 
 	r->method = METHOD_OTHER;

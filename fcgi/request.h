@@ -37,6 +37,7 @@ enum request_method {
 	METHOD_GET,
 	METHOD_HEAD,
 	METHOD_POST,
+	METHOD_PUT,
 	METHOD_DELETE,
 	METHOD_OTHER
 };

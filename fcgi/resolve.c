@@ -287,14 +287,19 @@ is_hashed_name(const char *name)
 	return false;
 }
 
+bool
+resolve_is_hashed(const char *path)
+{
+	return !is_found_by_name(path) &&
+	    (is_in_hashed_directory(path) ||
+		is_hashed_name(last_segment(path)));
+}
+
 const char *
 resolve_cache_control(const char *path)
 {
-	if (!is_found_by_name(path) &&
-	    (is_in_hashed_directory(path) ||
-		is_hashed_name(last_segment(path))))
-		return "public, max-age=31536000, immutable";
-	return "public, max-age=0, must-revalidate";
+	return resolve_is_hashed(path) ? "public, max-age=31536000, immutable"
+				       : "public, max-age=0, must-revalidate";
 }
 
 /* ---- which site ---- */

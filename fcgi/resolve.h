@@ -36,6 +36,7 @@ struct resolve resolve_path(struct manifest *, const struct rules_request *,
 /* The Cache-Control that a file's name alone decides: for ever where it holds
  * a hash of the contents, else to be asked about each time. */
 const char *resolve_cache_control(const char *path);
+bool resolve_is_hashed(const char *path);
 
 /* "{id}.domain", with a port, a trailing dot, in any case: the id. */
 bool resolve_host(const char *host, const char *domain, char *id);

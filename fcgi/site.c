@@ -16,16 +16,23 @@
 #include "fcgi/resolve.h"
 #include "fcgi/responder.h"
 #include "fcgi/shelf.h"
+#include "lib/alias.h"
 #include "lib/buf.h"
 #include "lib/conf.h"
 #include "lib/err.h"
 #include "lib/log.h"
 #include "lib/manifest.h"
 #include "lib/mem.h"
+#include "lib/name.h"
 #include "lib/rules.h"
 #include "lib/store.h"
 
 #define STREAM_STEP (64 * 1024)
+
+/* How many deployments that an alias has left are looked into for a file:
+ * fewer than there is room for on a shelf, so that the manifest at hand stays
+ * there. */
+#define LEFT_MAX 5
 
 struct site {
 	struct parts parts;
@@ -40,7 +47,9 @@ struct visit {
 	struct store *store;
 	const struct request *request;
 	struct reply *reply;
-	char id[ID_LENGTH + 1];
+	char id[ID_LENGTH + 1];	/* of the deployment; "": not known yet */
+	char name[ALIAS_MAX_BYTES + 1];	/* of an alias that the host may be */
+	struct alias *alias;		/* that it is */
 	struct rules_header *headers;	/* of the site's _headers */
 	size_t nheaders;
 };
@@ -211,6 +220,55 @@ send_failure(struct visit *v, const struct resolve *r, struct err *e)
 	return send_part(v, r->file, r->status, 0, r->file->size, e);
 }
 
+/* The deployment that the host names, by its id or by an alias.  It is looked
+ * up once a request, so that an alias that moves meanwhile mixes nothing. */
+static struct manifest *
+find_site(struct visit *v, struct err *e)
+{
+	struct shelf *shelf = v->site->shelf;
+	struct manifest *m;
+
+	if ((v->store = parts_store(&v->site->parts, e)) == NULL)
+		return NULL;
+	if (v->id[0] != '\0' &&
+	    ((m = shelf_manifest(shelf, v->store, v->id, e)) != NULL ||
+		e->code != ERR_NOTFOUND || v->name[0] == '\0'))
+		return m;
+	if ((v->alias = alias_load(v->store, v->name, e)) == NULL)
+		return NULL;
+	memcpy(v->id, v->alias->id, sizeof(v->id));
+	log_scope(v->id);
+	return shelf_manifest(shelf, v->store, v->id, e);
+}
+
+/* A page that is open asks for files of the deployment that it is of. */
+static const struct manifest_file *
+find_left(struct visit *v)
+{
+	int64_t grace = v->site->parts.conf->asset_grace * 1000;
+	const char *path = v->request->path + 1;
+	const struct manifest_file *f = NULL;
+	struct manifest *m;
+	struct err e;
+
+	if (v->alias == NULL || !resolve_is_hashed(path))
+		return NULL;
+	for (size_t i = 0; i < v->alias->npast && i < LEFT_MAX; i++) {
+		const struct alias_past *past = &v->alias->past[i];
+
+		if (name_now_ms() - past->left > grace)
+			return NULL;
+		if (strcmp(past->id, v->id) == 0)
+			continue;
+		m = shelf_manifest(v->site->shelf, v->store, past->id, &e);
+		if (m == NULL || (f = manifest_find(m, path)) == NULL)
+			continue;
+		memcpy(v->id, past->id, sizeof(v->id));
+		return f;
+	}
+	return NULL;
+}
+
 static int
 answer(struct visit *v, struct err *e)
 {
@@ -220,12 +278,12 @@ answer(struct visit *v, struct err *e)
 		.raw_query = request->raw_query,
 		.query = query,
 		.npairs = request->nparams };
+	const struct manifest_file *left;
 	struct manifest *m;
 	struct resolve r;
 	int rc = 0;
 
-	if ((v->store = parts_store(&v->site->parts, e)) == NULL ||
-	    (m = shelf_manifest(v->site->shelf, v->store, v->id, e)) == NULL)
+	if ((m = find_site(v, e)) == NULL)
 		return -1;
 	for (size_t i = 0; i < q.npairs; i++) {
 		query[i].name = request->params[i].name;
@@ -236,6 +294,8 @@ answer(struct visit *v, struct err *e)
 	    &v->headers);
 	if (r.redirect != REDIRECT_NONE)
 		send_redirect(v, &r);
+	else if (r.status == 404 && (left = find_left(v)) != NULL)
+		rc = send_file(v, left, e);
 	else
 		rc = r.status == 200 ? send_file(v, r.file, e)
 				     : send_failure(v, &r, e);
@@ -259,6 +319,7 @@ handle(void *arg, const struct request *request, struct reply *reply)
 {
 	struct visit v = { .site = arg, .request = request, .reply = reply };
 	const char *host = request_variable(request, "HTTP_HOST");
+	const char *domain = v.site->parts.conf->domain;
 	struct err e;
 
 	if (request->method != METHOD_GET && request->method != METHOD_HEAD) {
@@ -266,8 +327,10 @@ handle(void *arg, const struct request *request, struct reply *reply)
 		page_reply(reply, 405);
 		return;
 	}
+	if (host != NULL && !resolve_host(host, domain, v.id))
+		v.id[0] = '\0';
 	if (host == NULL ||
-	    !resolve_host(host, v.site->parts.conf->domain, v.id)) {
+	    (!alias_of_host(host, domain, v.name) && v.id[0] == '\0')) {
 		page_reply(reply, 404);
 		return;
 	}
@@ -276,6 +339,7 @@ handle(void *arg, const struct request *request, struct reply *reply)
 		reply_forget(reply);
 		refuse(arg, &e, reply);
 	}
+	alias_free(v.alias);
 }
 
 int

@@ -11,6 +11,12 @@
 /* A URL: what browsers and proxies accept without trouble. */
 #define URL_MAX_BYTES 2048
 
+/* An alias: a host of the DNS. */
+#define ALIAS_MAX_BYTES 253
+
+/* aliases/{name}.json, with all of its history. */
+#define ALIAS_FILE_MAX_BYTES (64 * 1024)
+
 /* A ref name: git itself refuses over 255 in a path segment; two segments. */
 #define REF_MAX_BYTES 512
 

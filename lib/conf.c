@@ -51,6 +51,7 @@ static const struct key keys[] = {
 	STRING(domain, "localhost"),
 	STRING(site_scheme, "https"),
 	NUMBER(site_port, "0", 0, 65535),
+	NUMBER(asset_grace, "86400", 0, 366 * 86400),
 	STRING(tokens, NULL),
 	{ "public_status", TYPE_BOOL, AT(public_status), "no", 0, 0 },
 

@@ -19,6 +19,7 @@ struct conf {
 	int64_t site_port;	/* 0: the scheme's own */
 	char *tokens;		/* file of name and SHA-256; NULL: loopback */
 	bool public_status;
+	int64_t asset_grace;	/* seconds */
 
 	/* the parts */
 	char *redis;		/* unix:PATH or host:port */

@@ -16,8 +16,8 @@
 #define MD5_BASE64_SIZE 32
 
 /* Where this project's objects are; nobody else's uploads are swept. */
-static const char *const prefixes[] = { "deployments/", "dist/", "logs/",
-	"manifests/", "output/", "probe/" };
+static const char *const prefixes[] = { "aliases/", "deployments/", "dist/",
+	"logs/", "manifests/", "output/", "probe/" };
 
 /* ---- listing ---- */
 

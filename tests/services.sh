@@ -271,6 +271,7 @@ apache_conf() { # [LINE…]
 		ErrorLog $T/log/apache
 		Define DAVIT_DOMAIN davit.test
 		Define DAVIT_PORT $PORT
+		Define DAVIT_HOSTS www.example.org
 		Define DAVIT_CONF $T/davit.conf
 		Define DAVIT_STORE_DIR $T/store
 		Define DAVIT_LIBEXECDIR $T/libexec
@@ -369,6 +370,7 @@ start_nginx() {
 	sed -e 's|yourplatform\(\\*\)\.com|davit\1.test|g' \
 		-e "s|/run/davit/|$T/run/|" -e "s|/var/empty|$T/empty|" \
 		-e "s|default /.*/store;|default $T/store;|" \
+		-e "s|server_name \*|server_name www.example.org *|" \
 		-e "s|listen 80|listen 127.0.0.1:$PORT|" \
 		"$top_builddir/apache/nginx.conf" >"$T/davit.nginx"
 	cat >"$T/nginx.conf" <<-END

@@ -246,7 +246,7 @@ table() { # SERVER
 # Requests that curl would not send.
 raw() { # LINE…
 	exec 4<>"/dev/tcp/127.0.0.1/$PORT" || return
-	printf '%s\r\n' "$@" 'Connection: close' '' >&4
+	printf '%s\r\n' "$@" 'Connection: close' '' | cat >&4
 	timeout 20 tr -d '\0\r' <&4
 	exec 4>&-
 }
