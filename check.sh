@@ -62,6 +62,8 @@ main() {
 	step build "correct what the compiler says; or rm -r $dir/build" compile
 	step docker 'start a Docker engine, or set DAVIT_DOCKER_SOCKET' \
 		start_engine "$docker_socket" "$engine_dir" "$dir/engine"
+	step network 'see that iptables works for root' \
+		guard_network --docker "unix:$docker_socket"
 	step image 'read its words above; they name the cure' \
 		make_image "$docker_socket"
 	step tests "read $log_dir/tests.log" run_tests

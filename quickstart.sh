@@ -27,6 +27,7 @@ usage() {
 		  DAVIT_DIR=.quickstart		the directory for all state
 		  DAVIT_STORE='dir …/store'	the "store" line of davit.conf
 		  DAVIT_STORE_KEYS		the file of its "store_keys" line
+		  DAVIT_BUILD_ALLOW_HOSTS	private hosts that builds may reach
 	END
 }
 
@@ -194,6 +195,7 @@ configure() {
 		${DAVIT_STORE_KEYS:+store_keys    $DAVIT_STORE_KEYS}
 		scratch       $dir/scratch
 		docker        unix:$docker_socket
+		${DAVIT_BUILD_ALLOW_HOSTS:+build_allow_hosts $DAVIT_BUILD_ALLOW_HOSTS}
 		build_ca      /etc/ssl/certs/ca-certificates.crt
 		worker        $worker
 		stop_time     10
@@ -226,6 +228,8 @@ start_all() {
 	step configure 'see davit.conf(5) in man/' configure
 	step docker 'start a Docker engine, or set DAVIT_DOCKER_SOCKET to its socket' \
 		start_engine "$docker_socket" "$dir/docker" "$dir/run/engine"
+	step network 'see that iptables works for root' \
+		guard_network -c "$dir/davit.conf"
 	step image 'read its words above; they name the cure' \
 		make_image "$docker_socket"
 	step redis "read $log_dir/redis.service.log" start_redis

@@ -85,6 +85,7 @@ static const struct key keys[] = {
 	{ "build_cpus", TYPE_CPUS, AT(build_cpus), "2", 100, 256000 },
 	NUMBER(build_pids, "1024", 16, 65536),
 	STRING(build_network, "davit-build"),
+	STRING(build_allow_hosts, ""),
 	STRING(build_ca, ""),
 	STRING(image, "davit/builder:22"),
 	SIZE(log_bytes, "4M", 4096, GiB),

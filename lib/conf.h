@@ -54,6 +54,7 @@ struct conf {
 	int64_t build_cpus;	/* thousandths of a CPU */
 	int64_t build_pids;
 	char *build_network;	/* a Docker network's name */
+	char *build_allow_hosts; /* that builds reach on private addresses */
 	char *build_ca;		/* CA bundle builds trust; "" for none */
 	char *image;
 	int64_t log_bytes;	/* of one build, head and tail together */

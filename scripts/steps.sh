@@ -136,6 +136,11 @@ ended() { # PID
 	esac
 }
 
+# What builds may reach; its last word is long.
+guard_network() { # [OPTION…]
+	"$source_dir/worker/image/ensure-network" "$@"
+}
+
 make_image() { # SOCKET
 	"$source_dir/worker/image/build-image" --docker "unix:$1"
 }

@@ -1,7 +1,6 @@
 #include "worker/box.h"
 
 #include <ctype.h>
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,6 +8,7 @@
 #include "lib/buf.h"
 #include "lib/conf.h"
 #include "lib/deployment.h"
+#include "lib/log.h"
 #include "lib/mem.h"
 #include "lib/name.h"
 #include "worker/buildenv.h"
@@ -22,7 +22,8 @@
 #include "worker/watch.h"
 
 /* A file system with less than this left has failed the build. */
-#define FULL_KIB 256
+#define FULL_BYTES (256 * 1024)
+#define FULL_FILES 64
 
 struct box {
 	struct box_spec spec;
@@ -79,6 +80,19 @@ choose_image(struct box *b, struct err *e)
 }
 
 static int
+ensure_network(struct box *b, struct err *e)
+{
+	const char *name = b->spec.conf->build_network;
+	int made = docker_ensure_network(b->docker, name, e);
+
+	if (made == 1)
+		log_warn("the network %s had to be made, and nothing keeps "
+			 "builds from this machine: run "
+			 "worker/image/ensure-network as root", name);
+	return made == -1 ? -1 : 0;
+}
+
+static int
 start(struct box *b, struct err *e)
 {
 	const struct deployment *job = b->spec.job;
@@ -91,8 +105,7 @@ start(struct box *b, struct err *e)
 	b->docker = docker_open(spec.conf->docker, e);
 	if (b->docker == NULL ||
 	    docker_remove_all(b->docker, spec.conf->worker, job->id, e) == -1 ||
-	    docker_ensure_network(b->docker, spec.conf->build_network, e) ==
-		-1 ||
+	    ensure_network(b, e) == -1 ||
 	    (image = choose_image(b, e)) == NULL ||
 	    watch_check(b->spec.watch, e) == -1)
 		goto out;
@@ -257,41 +270,38 @@ log_says(struct box *b, const char *words)
 	return strstr(buildlog_tail(b->spec.log), words) != NULL;
 }
 
-/* The fourth word of the second line that df prints; much where it is none. */
-static long
-kib_left(const char *text)
+/* Six numbers, as stat -f prints them below.  False where it has not. */
+static bool
+read_numbers(const char *text, long long n[6])
 {
-	const char *p = strchr(text, '\n');
 	char *end;
-	long left;
 
-	for (int i = 0; p != NULL && i < 3; i++) {
-		p += strspn(p, " \n");
-		p += strcspn(p, " \n");
+	for (int i = 0; i < 6; i++, text = end) {
+		n[i] = strtoll(text, &end, 10);
+		if (end == text)
+			return false;
 	}
-	if (p == NULL)
-		return LONG_MAX;
-	left = strtol(p, &end, 10);
-	return end == p ? LONG_MAX : left;
+	return true;
 }
 
-/* Which of the directories of builds is full, or NULL. */
+/* Which of the directories of builds is full, of bytes or of files, or NULL. */
 static const char *
 full_directory(struct box *b)
 {
-	static const char *const places[] = { "/work", "/tmp" };
+	static const char *const argv[] = { "stat", "-f", "-c", "%a %S %d",
+		"/work", "/tmp", NULL };
 	const char *found = NULL;
+	long long n[6];		/* of each: free blocks, their size, files */
+	struct helper h;
+	int status;
 
-	for (size_t i = 0; i < 2 && found == NULL; i++) {
-		const char *const argv[] = { "df", "-Pk", places[i], NULL };
-		struct helper h;
-		int status;
-
-		if (run_helper(b, &h, argv, &status, NULL) == 0 &&
-		    kib_left(buf_str(&h.out)) < FULL_KIB)
-			found = places[i];
-		helper_free(&h);
-	}
+	if (run_helper(b, &h, argv, &status, NULL) == 0 &&
+	    read_numbers(buf_str(&h.out), n))
+		for (int i = 0; i < 2 && found == NULL; i++)
+			if (n[3 * i] * n[3 * i + 1] < FULL_BYTES ||
+			    n[3 * i + 2] < FULL_FILES)
+				found = argv[4 + i];
+	helper_free(&h);
 	return found;
 }
 

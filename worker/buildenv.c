@@ -64,6 +64,20 @@ set_ca_env(char ***env)
 		set_env(env, names[i], "/work/.davit/ca.pem");
 }
 
+/* Without "refs/heads/"; HEAD is nobody's name of a branch. */
+static void
+set_env_branch(char ***env, const struct deployment *job)
+{
+	static const char heads[] = "refs/heads/";
+	const char *ref = job->commit_ref != NULL ? job->commit_ref : job->ref;
+
+	if (ref == NULL || strcmp(ref, "HEAD") == 0)
+		return;
+	if (strncmp(ref, heads, sizeof(heads) - 1) == 0)
+		ref += sizeof(heads) - 1;
+	set_env(env, "DAVIT_BRANCH", ref);
+}
+
 /* Quiet tools, then what they may want to know, then the framework's needs,
  * then the request's word. */
 char **
@@ -88,6 +102,7 @@ buildenv_new(const struct conf *conf, const struct deployment *job,
 	set_env(&env, "DAVIT_URL", url);
 	if (job->commit != NULL)
 		set_env(&env, "DAVIT_COMMIT", job->commit);
+	set_env_branch(&env, job);
 	if (conf->build_ca[0] != '\0')
 		set_ca_env(&env);
 	set_env_lines(&env, (const char *const *)plan->env);

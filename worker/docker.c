@@ -23,6 +23,10 @@
 #define TMP_BYTES (256 * 1024 * 1024)
 #define NOFILE 16384
 
+/* Empty files would fill the memory before the disk: each takes 1 KiB of it
+ * that is no part of a tmpfs's size.  Packages have 10 KiB a file. */
+#define BYTES_PER_INODE 4096
+
 /* The entry process outlives the deadline, and no more: a container that its
  * worker has lost ends by itself. */
 #define ENTRY_GRACE_S 60
@@ -222,7 +226,8 @@ docker_ensure_network(struct docker *d, const char *name, struct err *e)
 		return status == -1 ? -1 : 0;
 	make.path = xstrdup("/networks/create");
 	make.body = network_config(name);
-	return docker_call(d, &make, e) == -1 ? -1 : 0;
+	status = docker_call(d, &make, e);
+	return status == -1 ? -1 : status != 409;
 }
 
 int
@@ -267,9 +272,12 @@ tmpfs(const struct conf *c)
 {
 	struct json *j = json_new_object();
 	char *work = xasprintf("rw,exec,nosuid,nodev,uid=1000,gid=1000,"
-			       "mode=755,size=%lld", (long long)c->build_disk);
-	char *tmp = xasprintf("rw,exec,nosuid,nodev,mode=1777,size=%d",
-	    TMP_BYTES);
+			       "mode=755,size=%lld,nr_inodes=%lld",
+	    (long long)c->build_disk,
+	    (long long)c->build_disk / BYTES_PER_INODE);
+	char *tmp = xasprintf("rw,exec,nosuid,nodev,mode=1777,size=%d,"
+			      "nr_inodes=%d", TMP_BYTES,
+	    TMP_BYTES / BYTES_PER_INODE);
 
 	json_set_string(j, "/work", work);
 	json_set_string(j, "/tmp", tmp);

@@ -23,7 +23,8 @@ struct docker *docker_open(const char *endpoint, struct err *);
 void docker_free(struct docker *);
 
 /* Make the network of that name, where containers do not reach each other, if
- * it is missing; "bridge" is taken as it is. */
+ * it is missing; "bridge" is taken as it is.  1: it was made, and no firewall
+ * rule knows it (worker/image/ensure-network); 0: it was there; -1. */
 int docker_ensure_network(struct docker *, const char *name, struct err *);
 
 /* 1: the image is there; 0: it is not; -1. */

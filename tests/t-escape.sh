@@ -1,0 +1,250 @@
+#!/bin/bash
+# Builds that try to get out, or to take the machine down: each line says what
+# was tried and what stopped it.  The network and its rules are the test's own.
+
+# shellcheck source=tap.sh
+. "$(dirname "$0")/tap.sh"
+# shellcheck source=services.sh
+. "$(dirname "$0")/services.sh"
+need_docker
+need jq zstd perl iptables redis-server
+[ "$(id -u)" -eq 0 ] || skip_all 'only root can make firewall rules'
+services_begin
+network=dv-test-$$
+guard=$top_srcdir/worker/image/ensure-network
+trap 'services_end; "$guard" --docker "unix:$docker_socket" \
+	--network $network --remove' EXIT
+
+limits=("build_network $network" 'build_time 60' 'build_memory 256M'
+	'build_disk 48M' 'build_pids 64' 'log_bytes 64K')
+write_conf "${limits[@]}" 'build_allow_hosts 10.1.2.3:4873'
+runs 'ensure-network makes the network and its rules' \
+	"$guard" -c "$T/davit.conf"
+rules=$(iptables -S 2>/dev/null)
+runs 'ensure-network once more' "$guard" -c "$T/davit.conf"
+is "$(iptables -S 2>/dev/null)" "$rules" 'once more: the same rules'
+like "$rules" '10.1.2.3/32 -p tcp -m tcp --dport 4873 -j RETURN' \
+	'build_allow_hosts is let through'
+write_conf "${limits[@]}"
+runs 'ensure-network without the host' "$guard" -c "$T/davit.conf"
+unlike "$(iptables -S 2>/dev/null)" '10\.1\.2\.3' 'it is gone from the rules'
+if "$guard" --network host >/dev/null 2>&1; then
+	not_ok 'the host'\''s network is refused'
+else
+	ok 'the host'\''s network is refused'
+fi
+
+# --- a davitd, and a build whose script is given ---
+
+n=0
+
+# Sets $id; the script runs as the build.
+submit() { # FIELD VALUE…; the script on standard input
+	n=$((n + 1))
+	id=tescape$(printf %03d $n)
+	rm -rf "$T/tmp/p"
+	mkdir -p "$T/tmp/p" "$T/store/output"
+	cat >"$T/tmp/p/try.sh"
+	echo '{}' >"$T/tmp/p/package.json"
+	tar -C "$T/tmp/p" -c . | zstd -q >"$T/store/output/$id.tar.zst"
+	own "$T/store"
+	rcli hset "davit:deployment:$id" id $id state queued attempt 1 \
+		created 1 url https://git.example.org/a install true \
+		build 'bash try.sh' output out "$@" >/dev/null
+	rcli lpush build-queue $id >/dev/null
+}
+
+is_over() { # ID
+	case $(rcli hget "davit:deployment:$1" state) in
+	deployed | failed) ;;
+	*) false ;;
+	esac
+}
+
+log_of() { # ID
+	rcli get "davit:log:$1" 2>/dev/null
+	cat "$T/store/logs/$1.txt" 2>/dev/null
+}
+
+# To its end; sets $log and $error.
+attempt() { # FIELD VALUE…
+	submit "$@"
+	poll_until 90 is_over $id || not_ok "$id comes to an end"
+	log=$(log_of $id)
+	error=$(rcli hget "davit:deployment:$id" error)
+}
+
+start_redis
+start_davitd
+
+# --- what a build can reach ---
+
+host=$(ip -4 route get 198.51.100.1 | sed -n 's/.* src \([0-9.]*\).*/\1/p')
+gateway=$(docker_api GET "/networks/$network" |
+	jq -r '.IPAM.Config[0].Gateway')
+# What listens on this machine's every address, and would answer.
+port=$(free_port)
+start listener perl -MIO::Socket::INET -e '
+	my $s = IO::Socket::INET->new(LocalAddr => "0.0.0.0", Listen => 9,
+	    LocalPort => shift, ReuseAddr => 1) or die;
+	while (my $c = $s->accept) { print $c "host\n"; close $c }' "$port"
+listens_here() {
+	(exec 3<>"/dev/tcp/$host/$port") 2>/dev/null
+}
+must_start listener listens_here
+
+# Another build, that listens as well and says where.
+submit <<'END'
+node -e '
+	require("http").createServer((q, a) => a.end("other")).listen(8000,
+	    () => console.log("address " + require("os").networkInterfaces()
+		.eth0[0].address + "."));
+	setTimeout(() => process.exit(1), 50000);'
+END
+other=$id
+other_listens() {
+	address=$(log_of $other | sed -n 's/^address \([0-9.]*\)\.$/\1/p')
+	[ -n "$address" ]
+}
+poll_until 30 other_listens || not_ok 'another build listens'
+
+attempt env '{"SECRET":"none-of-yours"}' commit 0123456789abcdef0123456789abcdef01234567 \
+	commit_ref refs/heads/main <<END
+reach() { # NAME HOST PORT: a firewall that rejects says so, silence does not
+	words=\$(timeout 3 bash -c "exec 3<>/dev/tcp/\$2/\$3 && echo open" 2>&1)
+	case \$words in
+	open) echo "reached \$1" ;;
+	*'No route'*) echo "rejected \$1" ;;
+	*) echo "closed \$1" ;;
+	esac
+}
+reach loopback 127.0.0.1 $port
+reach gateway $gateway $port
+reach address $host $port
+reach metadata 169.254.169.254 80
+reach private 10.0.0.1 80
+reach neighbour 192.168.1.1 80
+reach mail 203.0.113.25 25
+reach other $address 8000
+name=\$(npm config get registry)
+name=\${name#*//}
+name=\${name%%/*}
+timeout 5 bash -c "exec 3<>/dev/tcp/\${name%:*}/443" && echo internet
+id -u
+grep ^CapEff /proc/self/status
+grep ^NoNewPrivs /proc/self/status
+grep ^Seccomp: /proc/self/status
+find / -xdev -type f -perm /6000 2>/dev/null | head -n 1 | grep . || echo no setuid
+ls /run/docker.sock /var/run/docker.sock 2>/dev/null || echo no socket
+for file in /etc/x /usr/x /x /proc/sys/kernel/hostname /proc/sysrq-trigger \\
+	/sys/kernel/x /sys/fs/cgroup/x /dev/x /dev/mem; do
+	(echo b >\$file) 2>/dev/null && echo "wrote \$file"
+done
+mount -t tmpfs none /tmp 2>/dev/null && echo mounted
+unshare -r true 2>/dev/null && unshare -rn true 2>/dev/null && echo unshared
+kill -9 1 2>/dev/null
+chroot / true 2>/dev/null && echo chrooted
+ls /proc | grep -c '^[0-9]' | awk '\$1 > 20 { print "many processes" }'
+cat /proc/*/environ 2>/dev/null | tr '\\\\0' '\\\\n' | grep -a REDIS
+env | sort | sed 's/^/env /'
+echo 'what next'; mkdir out; echo hi >out/index.html
+END
+is "$(rcli hget "davit:deployment:$id" state)" deployed 'a build that tries all this'
+stopped() { # LINE WHAT STOPPED-BY
+	like $'\n'"$log"$'\n' $'\n'"$1"$'\n' "$2: $3"
+}
+stopped 'closed loopback' "the host's loopback" 'a namespace of its own'
+stopped 'rejected gateway' "the bridge's gateway" 'the rule in INPUT'
+stopped 'rejected address' "the host's own address" 'the rule in INPUT'
+stopped 'rejected metadata' '169.254.169.254' 'the rule from DOCKER-USER'
+stopped 'rejected private' '10.0.0.0/8' 'the rule from DOCKER-USER'
+stopped 'rejected neighbour' '192.168.0.0/16' 'the rule from DOCKER-USER'
+stopped 'rejected mail' 'port 25' 'the rule from DOCKER-USER'
+stopped 'rejected other' 'another build' 'the rule from DOCKER-USER, enable_icc=false'
+stopped internet 'the package registry' 'nothing, as it has to be'
+stopped 1000 'root' 'the container'\''s user'
+stopped $'CapEff:\t0000000000000000' 'capabilities' 'CapDrop ALL'
+stopped $'NoNewPrivs:\t1' 'gaining privileges' 'no-new-privileges'
+stopped $'Seccomp:\t2' 'system calls' 'the seccomp filter'
+stopped 'no setuid' 'setuid programs' 'the image has none'
+stopped 'no socket' "Docker's socket" 'it is not there'
+unlike "$log" 'wrote /' 'writing outside /work: the read-only root, /proc and /sys'
+unlike "$log" 'mounted|unshared|chrooted' 'mount, unshare, chroot: no capability, seccomp'
+unlike "$log" 'many processes' "other processes: a pid namespace"
+unlike "$log" 'REDIS|none-of-yours' 'secrets: no environment but its own, and masked'
+
+like "$log" "env DAVIT_BRANCH=main.*DAVIT_COMMIT=01234.*env DAVIT_ID=$id.*env DAVIT_URL=http://$id" \
+	'a build knows what it is a build of'
+
+# The environment is not in the engine's words on the container.
+submit env '{"SECRET":"visible-to-no-one"}' <<'END'
+echo "$SECRET" | wc -c | sed 's/^ */count /'
+echo ready
+sleep 50
+END
+asks=$id
+is_ready() {
+	[[ $(log_of $asks) == *$'\nready'* ]]
+}
+poll_until 30 is_ready || not_ok 'a build is ready'
+like "$(log_of $asks)" 'count 18' "the request's environment is there"
+words=$(for c in $(containers); do
+	docker_api GET "/containers/$c/json"
+	for x in $(docker_api GET "/containers/$c/json" |
+		jq -r '.ExecIDs[]?'); do
+		docker_api GET "/exec/$x/json"
+	done
+done)
+like "$words" '"ExecIDs":\["' 'the engine knows the build'\''s commands'
+unlike "$words" visible-to-no-one 'and none of its secrets'
+unlike "$(tr '\0' ' ' <"/proc/$(pgrep -nf "sleep 50")/cmdline")" \
+	visible-to-no-one 'nor has a command line them'
+rcli set "davit:cancel:$asks" 1 >/dev/null
+rcli set "davit:cancel:$other" 1 >/dev/null
+
+# --- what a build can take ---
+
+attempt <<'END'
+bomb() { bomb | bomb & }
+bomb
+sleep 2
+exit 9
+END
+is "$error" build_failed 'a fork bomb: PidsLimit'
+runs 'meanwhile and after, this machine starts processes' true
+
+attempt <<'END'
+node -e 'const a = []; for (;;) a.push(Buffer.alloc(1 << 20, 1))'
+END
+is "$error" build_oom 'all memory: Memory, and no swap'
+
+attempt <<<'cat /dev/zero >big'
+is "$error" build_disk 'a full disk: the size of the work directory'
+
+attempt <<'END'
+mkdir d
+perl -e 'for (my $i = 0;; $i++) { open F, ">", "d/$i" or die "$!\n" }'
+END
+is "$error" build_disk 'all inodes: the number of the work directory'
+
+attempt <<'END'
+timeout 2 yes
+mkdir out
+echo hi >out/index.html
+END
+is "$(rcli hget "davit:deployment:$id" state)" deployed '"yes" for 2 s: harmless'
+size=$(log_of $id | wc -c)
+if [ "$size" -gt 1000 ] && [ "$size" -lt 200000 ]; then
+	ok 'and its log is bounded: log_bytes'
+else
+	not_ok 'and its log is bounded: log_bytes' "$size bytes"
+fi
+
+none() {
+	[ -z "$(containers)" ]
+}
+stop_davitd
+poll_until 10 none || :
+is "$(containers)" '' 'no container is left'
+
+done_testing
