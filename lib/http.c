@@ -504,18 +504,24 @@ connect_only(struct http *h, struct err *e)
 /* Read up to the blank line that ends the headers; what follows stays in
  * early. */
 static int
-read_headers(int fd, struct buf *headers, struct buf *early, struct err *e)
+read_headers(int fd, int wake, struct buf *headers, struct buf *early,
+    struct err *e)
 {
 	int64_t end = name_tick_ms() + HIJACK_MS;
 	char *blank;
 
 	for (;;) {
-		struct pollfd p = { .fd = fd, .events = POLLIN };
+		struct pollfd p[2] = { { .fd = fd, .events = POLLIN },
+			{ .fd = wake, .events = POLLIN } };
 		int64_t left = end - name_tick_ms();
 		ssize_t n;
 
-		if (left <= 0 || poll(&p, 1, (int)left) == 0)
+		if (left <= 0 || poll(p, 2, (int)left) == 0)
 			return err_set(e, ERR_TIMEOUT, "no answer");
+		if (p[1].revents != 0)
+			return err_set(e, ERR_CANCELED, "not waited for");
+		if (p[0].revents == 0)
+			continue;
 		n = read(fd, buf_space(headers, 4096), 4096);
 		if (n == -1 && (errno == EINTR || errno == EAGAIN))
 			continue;
@@ -546,7 +552,7 @@ status_of(const struct buf *headers)
 }
 
 int
-http_hijack(struct http *h, const char *path, const char *json,
+http_hijack(struct http *h, const char *path, const char *json, int wake,
     struct buf *early, struct err *e)
 {
 	struct buf request = BUF_INIT, headers = BUF_INIT;
@@ -567,7 +573,7 @@ http_hijack(struct http *h, const char *path, const char *json,
 	    "%s",
 	    path, h->host == NULL ? "localhost" : h->host, strlen(json), json);
 	if (fdio_write(fd, request.data, request.len, e) == -1 ||
-	    read_headers(fd, &headers, early, e) == -1)
+	    read_headers(fd, wake, &headers, early, e) == -1)
 		goto out;
 	status = status_of(&headers);
 	if (status == 101 || status == 200)

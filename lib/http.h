@@ -89,8 +89,8 @@ void http_cancel(struct http_call *);
 /* Send a request that turns the connection into a raw stream (the Docker
  * Engine's attach and exec); accepts 101 and 200.  The descriptor, owned by
  * the caller, or -1.  What came after the headers already is put into early.
- */
-int http_hijack(struct http *, const char *path, const char *json,
+ * Waiting ends with ERR_CANCELED once wake can be read; -1: nothing wakes. */
+int http_hijack(struct http *, const char *path, const char *json, int wake,
     struct buf *early, struct err *);
 
 #endif

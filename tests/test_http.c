@@ -285,7 +285,7 @@ hijacked_connection_is_a_raw_stream(void **state)
 	fake_http_start(&f, &turn, 1);
 	endpoint = xasprintf("tcp://127.0.0.1:%d", f.port);
 	h = http_open(endpoint, NULL);
-	if ((fd = http_hijack(h, "/exec/1/start", "{}", &early, &e)) == -1)
+	if ((fd = http_hijack(h, "/exec/1/start", "{}", -1, &early, &e)) == -1)
 		fail_msg("%s", e.msg);
 	assert_int_equal(fdio_write(fd, "hello", 5, NULL), 0);
 	fdio_slurp(fd, 100, &late, NULL);
@@ -313,7 +313,7 @@ refused_hijack_quotes_the_answer(void **state)
 	fake_http_start(&f, &turn, 1);
 	endpoint = xasprintf("tcp://127.0.0.1:%d", f.port);
 	h = http_open(endpoint, NULL);
-	assert_int_equal(http_hijack(h, "/x", "{}", &early, &e), -1);
+	assert_int_equal(http_hijack(h, "/x", "{}", -1, &early, &e), -1);
 	assert_int_equal(e.code, ERR_NOTFOUND);
 	assert_int_equal(fake_http_stop(&f), 0);
 	buf_clear(&early);

@@ -102,9 +102,10 @@ start(struct box *b, struct err *e)
 	char *image = NULL;
 	int rc = -1;
 
-	b->docker = docker_open(spec.conf->docker, e);
-	if (b->docker == NULL ||
-	    docker_remove_all(b->docker, spec.conf->worker, job->id, e) == -1 ||
+	if ((b->docker = docker_open(spec.conf->docker, e)) == NULL)
+		goto out;
+	docker_set_watch(b->docker, b->spec.watch);
+	if (docker_remove_all(b->docker, spec.conf->worker, job->id, e) == -1 ||
 	    ensure_network(b, e) == -1 ||
 	    (image = choose_image(b, e)) == NULL ||
 	    watch_check(b->spec.watch, e) == -1)
@@ -135,18 +136,21 @@ box_open(const struct box_spec *spec, struct err *e)
 	return NULL;
 }
 
-void
+int
 box_close(struct box *b)
 {
+	int rc = 0;
+
 	if (b == NULL)
-		return;
+		return 0;
 	if (b->container != NULL)
-		docker_remove(b->docker, b->container, NULL);
+		rc = docker_remove(b->docker, b->container, NULL);
 	docker_free(b->docker);
 	buildenv_free(b->env);
 	free(b->container);
 	free(b->dir);
 	free(b);
+	return rc;
 }
 
 /* ---- davit's own helpers in it ---- */

@@ -30,8 +30,8 @@ struct box_spec {
  * removed.  What spec points to must outlive it. */
 struct box *box_open(const struct box_spec *, struct err *);
 
-/* Remove the container, and all that ran in it. */
-void box_close(struct box *);
+/* Remove the container, and all that ran in it.  -1: it may be there still. */
+int box_close(struct box *);
 
 /* The source of the deployment from the store. */
 int box_fill(struct box *, struct store *, struct err *);

@@ -348,8 +348,6 @@ run(struct build *b, struct err *e)
 static void
 clean_up(struct build *b, bool stopped)
 {
-	box_close(b->box);
-	lap(b, "container removed");
 	if (b->store != NULL && !b->live && !stopped && is_live(b, NULL) == 0)
 		publish_remove(b->store, b->job->record->id, NULL);
 	publish_free(b->publish);
@@ -365,7 +363,37 @@ may_pass(enum err_code code)
 	    code == ERR_UNAVAILABLE;
 }
 
-void
+static int
+close_box(struct build *b)
+{
+	int rc = box_close(b->box);
+
+	b->box = NULL;
+	lap(b, "container removed");
+	return rc;
+}
+
+/* Whoever waits for a site does not wait for its container's end as well.  But
+ * the next attempt may not meet it. */
+static int
+tell_end(struct build *b, const struct err *why)
+{
+	struct events *events = b->job->events;
+	int rc = 0;
+
+	if (why->code == ERR_NONE)
+		events_deployed(events, b->files, b->bytes);
+	else if (may_pass(why->code)) {
+		rc = close_box(b);
+		events_retry(events, why);
+	} else if (why->code != ERR_CANCELED)
+		events_failed(events, why);
+	else
+		log_info("%s", why->msg);
+	return b->box == NULL ? rc : close_box(b);
+}
+
+int
 build_run(const struct build_job *job)
 {
 	struct build b = { .job = job };
@@ -379,14 +407,10 @@ build_run(const struct build_job *job)
 	watch_deadline(job->watch, 0);
 	if (rc == -1 && e.code != ERR_CANCELED && !may_pass(e.code))
 		buildlog_say(b.log, "error: %s", e.msg);
-	clean_up(&b, rc == -1 && e.code == ERR_CANCELED);
 	if (rc == 0)
-		events_deployed(job->events, b.files, b.bytes);
-	else if (may_pass(e.code))
-		events_retry(job->events, &e);
-	else if (e.code != ERR_CANCELED)
-		events_failed(job->events, &e);
-	else
-		log_info("%s", e.msg);
+		e.code = ERR_NONE;
+	clean_up(&b, e.code == ERR_CANCELED);
+	rc = tell_end(&b, &e);
 	buildlog_free(b.log);
+	return rc;
 }

@@ -22,7 +22,7 @@ struct build_job {
 };
 
 /* To its end, which the events tell: deployed, failed, or to be tried again.
- * A build that was stopped tells none. */
-void build_run(const struct build_job *);
+ * A build that was stopped tells none.  -1: a container may be left. */
+int build_run(const struct build_job *);
 
 #endif

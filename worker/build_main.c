@@ -128,7 +128,8 @@ build(const struct conf *conf, struct events *events)
 		job.record = record;
 		job.env = json_get_object(text, "env");
 		job.watch = watch;
-		build_run(&job);
+		if (build_run(&job) == -1)
+			status = EXIT_FAILURE;
 	}
 	watch_free(watch);
 	deployment_free(record);

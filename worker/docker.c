@@ -10,7 +10,9 @@
 #include "lib/http.h"
 #include "lib/json.h"
 #include "lib/mem.h"
+#include "lib/name.h"
 #include "worker/docker_call.h"
+#include "worker/watch.h"
 
 /* The API that Debian 12's engine speaks; what davit asks for has not changed
  * since, and newer engines still speak it or something newer. */
@@ -31,8 +33,14 @@
  * worker has lost ends by itself. */
 #define ENTRY_GRACE_S 60
 
+/* After a stop: how long calls may take, and how often it is looked for. */
+#define LAST_CALLS_MS 1500
+#define LOOK_MS 100
+
 struct docker {
 	struct http *http;
+	struct watch *watch;	/* NULL: nothing ends a call */
+	int64_t give_up;	/* name_tick_ms(); 0: it goes on */
 	int minor;
 };
 
@@ -64,6 +72,35 @@ parse_answer(const struct docker_call *c, const struct http_answer *a,
 	return err_recode(e, ERR_DOCKER);
 }
 
+/* True where the engine has hung for long enough after a stop. */
+static bool
+given_up(struct docker *d)
+{
+	int64_t now = name_tick_ms();
+
+	if (d->watch == NULL || watch_check(d->watch, NULL) == 0)
+		d->give_up = 0;
+	else if (d->give_up == 0)
+		d->give_up = now + LAST_CALLS_MS;
+	return d->give_up != 0 && now >= d->give_up;
+}
+
+static int
+perform(struct docker *d, const struct http_request *r, struct http_answer *a,
+    struct err *e)
+{
+	struct http_call *call = http_start(d->http, r, d);
+
+	while (http_next(d->http, LOOK_MS) == NULL)
+		if (given_up(d)) {
+			http_cancel(call);
+			memset(a, 0, sizeof(*a));
+			return err_set(e, ERR_CANCELED,
+			    "the build was stopped");
+		}
+	return http_finish(call, a, e);
+}
+
 static char *
 versioned(const struct docker *d, const char *path)
 {
@@ -88,12 +125,16 @@ docker_call(struct docker *d, const struct docker_call *c, struct err *e)
 		.stall_ms = CALL_MS,
 		.total_ms = CALL_MS };
 	struct http_answer a;
+	struct err why;
 	long status = -1;
 
-	if (http_perform(d->http, &r, &a, e) == -1) {
+	if (perform(d, &r, &a, &why) == -1) {
+		if (e != NULL)
+			*e = why;
 		err_within(e, "%s: the container engine does not answer",
 		    c->what);
-		err_recode(e, ERR_DOCKER);
+		if (why.code != ERR_CANCELED)
+			err_recode(e, ERR_DOCKER);
 	} else if (a.status >= 300 && a.status != c->also)
 		refused(&a, c->what, e);
 	else if (parse_answer(c, &a, e) == 0)
@@ -111,11 +152,16 @@ docker_call_stream(struct docker *d, const struct docker_call *c,
     struct buf *early, struct err *e)
 {
 	char *text = json_text(c->body), *url = versioned(d, c->path);
-	int fd = http_hijack(d->http, url, text, early, e);
+	int wake = d->watch == NULL ? -1 : watch_fd(d->watch);
+	struct err why;
+	int fd = http_hijack(d->http, url, text, wake, early, &why);
 
 	if (fd == -1) {
-		err_within(e, "%s", c->what);
-		err_recode(e, ERR_DOCKER);
+		if (why.code != ERR_CANCELED)
+			err_recode(&why, ERR_DOCKER);
+		err_within(&why, "%s", c->what);
+		if (e != NULL)
+			*e = why;
 	}
 	json_free(c->body);
 	free(c->path);
@@ -180,6 +226,12 @@ docker_open(const char *endpoint, struct err *e)
 		return d;
 	docker_free(d);
 	return NULL;
+}
+
+void
+docker_set_watch(struct docker *d, struct watch *watch)
+{
+	d->watch = watch;
 }
 
 void

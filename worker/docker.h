@@ -20,6 +20,10 @@ struct watch;
 /* Find the engine and agree on a version of its API.  endpoint is the
  * "docker" of davit.conf. */
 struct docker *docker_open(const char *endpoint, struct err *);
+
+/* What has stopped by this watch waits for no call any more, but for the
+ * short while that removing a container takes: ERR_CANCELED. */
+void docker_set_watch(struct docker *, struct watch *);
 void docker_free(struct docker *);
 
 /* Make the network of that name, where containers do not reach each other, if

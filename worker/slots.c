@@ -35,6 +35,7 @@
 
 enum phase {
 	BUILDING,	/* its process runs */
+	LEAVING,	/* it has told its end, and removes its container */
 	CLEANING,	/* it died: what it left in Docker is removed */
 	REPORTING	/* all that is missing is Redis' word */
 };
@@ -56,6 +57,7 @@ struct slot {
 	int64_t started;	/* name_tick_ms(), as the next two */
 	int64_t deadline;	/* of the process */
 	int64_t kill_at;	/* INT64_MAX: not yet told to stop */
+	bool reported;		/* Redis has heard how it ended */
 	struct backoff clean;
 	size_t fd;		/* its first of 3 in the poll set */
 };
@@ -338,6 +340,8 @@ report(struct slots *s, struct slot *b)
 {
 	enum relay_done done;
 
+	if (b->reported)
+		return true;
 	if (b->relay == NULL)
 		return give_back(s, b, b->stopped == NOT_STOPPED);
 	done = relay_done(b->relay);
@@ -425,14 +429,40 @@ service_build(struct slots *s, struct slot *b, const struct pollfd *pfd)
 		stop_build(b, STOP_TIMEOUT);
 }
 
+/* What has told its end is not waited for: its container may take a while. */
+static void
+see_done(struct slot *b)
+{
+	enum relay_done done = relay_done(b->relay);
+
+	if (b->stopped != NOT_STOPPED ||
+	    (done != DONE_DEPLOYED && done != DONE_FAILED))
+		return;
+	relay_end(b->relay);
+	b->phase = LEAVING;
+	b->kill_at = name_tick_ms() + CLEAN_MS;
+}
+
+static void
+has_left(struct slot *b, int status)
+{
+	bool orderly = WIFEXITED(status) && WEXITSTATUS(status) == 0;
+
+	b->phase = orderly ? REPORTING : CLEANING;
+}
+
 /* One step of a slot.  True when it is free. */
 static bool
 service(struct slots *s, struct slot *b, const struct pollfd *pfd)
 {
 	int status;
 
-	if (b->phase == BUILDING)
+	if (b->phase == BUILDING) {
 		service_build(s, b, pfd);
+		see_done(b);
+	}
+	if (b->phase == LEAVING && !b->reported && link_ready(s->link))
+		b->reported = report(s, b);
 	if (child_running(&b->child) && name_tick_ms() >= b->kill_at) {
 		child_signal(&b->child, SIGKILL);
 		b->kill_at = INT64_MAX;
@@ -441,6 +471,8 @@ service(struct slots *s, struct slot *b, const struct pollfd *pfd)
 	    child_wait(&b->child, 0, &status, NULL) == 1) {
 		if (b->phase == BUILDING)
 			build_ended(b, status);
+		else if (b->phase == LEAVING)
+			has_left(b, status);
 		else
 			clean_ended(b, status);
 	}
@@ -536,6 +568,8 @@ slot_due(const struct slots *s, const struct slot *b)
 		if (b->stopped == NOT_STOPPED)
 			relay = earlier(relay, b->deadline);
 		return earlier(relay, b->kill_at);
+	case LEAVING:
+		return b->reported ? b->kill_at : earlier(redis, b->kill_at);
 	case CLEANING:
 		return child_running(&b->child) ? b->kill_at : b->clean.until;
 	default:

@@ -105,6 +105,12 @@ watch_wait(struct watch *w, int fd, short events, int ms, struct err *e)
 }
 
 int
+watch_fd(const struct watch *w)
+{
+	return w->signals;
+}
+
+int
 watch_check(struct watch *w, struct err *e)
 {
 	return watch_wait(w, -1, 0, 0, e);

@@ -27,6 +27,9 @@ void watch_stop(struct watch *);
  * signal, ERR_BUILD_TIMEOUT at the deadline. */
 int watch_wait(struct watch *, int fd, short events, int ms, struct err *);
 
+/* A descriptor that can be read once a signal has come. */
+int watch_fd(const struct watch *);
+
 /* The same without waiting, or looking at any descriptor: 0 or -1. */
 int watch_check(struct watch *, struct err *);
 
