@@ -88,6 +88,7 @@ static const struct key keys[] = {
 	STRING(build_allow_hosts, ""),
 	STRING(build_ca, ""),
 	STRING(image, "davit/builder:22"),
+	{ "warm", TYPE_BOOL, AT(warm), "yes", 0, 0 },
 	SIZE(log_bytes, "4M", 4096, GiB),
 	SIZE(output_bytes, "512M", 1, 64 * GiB),
 	NUMBER(output_files, "20000", 1, 1000000),

@@ -57,6 +57,7 @@ struct conf {
 	char *build_allow_hosts; /* that builds reach on private addresses */
 	char *build_ca;		/* CA bundle builds trust; "" for none */
 	char *image;
+	bool warm;		/* a container is started ahead */
 	int64_t log_bytes;	/* of one build, head and tail together */
 	int64_t output_bytes;
 	int64_t output_files;

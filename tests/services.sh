@@ -230,6 +230,7 @@ write_conf() { # [LINE…]
 		worker $worker
 		stop_time 5
 		lease_time 3
+		warm no
 	END
 }
 

@@ -51,32 +51,30 @@ image_for(const char *image, int major)
 	    tag + 1 + digits);
 }
 
-/* The image with the wanted Node, else with the nearest that there is.  NULL:
- * none. */
+/* The image with the wanted Node, else with the nearest that there is, by its
+ * id.  NULL: none. */
 static char *
 choose_image(struct box *b, struct err *e)
 {
 	const char *usual = b->spec.conf->image;
 	int wanted = b->spec.plan->node, node = wanted;
-	char *image = image_for(usual, wanted);
-	int has = docker_has_image(b->docker, image, e);
+	char *image = image_for(usual, wanted), *id = NULL;
+	int has = docker_has_image(b->docker, image, &id, e);
 
 	for (size_t i = 0; has == 0 &&
 	    (node = nodeversion_near(wanted, i)) != 0; i++) {
 		free(image);
 		image = image_for(usual, node);
-		has = docker_has_image(b->docker, image, e);
+		has = docker_has_image(b->docker, image, &id, e);
 	}
 	if (has == 1 && node != wanted)
 		buildlog_say(b->spec.log, "warning: there is no image for "
 		    "Node %d here; the nearest is %s", wanted, image);
-	if (has == 1)
-		return image;
 	if (has == 0)
 		err_set(e, ERR_NO_IMAGE,
 		    "there is no builder image %s on this worker", usual);
 	free(image);
-	return NULL;
+	return has == 1 ? id : NULL;
 }
 
 static int
@@ -111,7 +109,10 @@ start(struct box *b, struct err *e)
 	    watch_check(b->spec.watch, e) == -1)
 		goto out;
 	spec.image = image;
-	if ((b->container = docker_create(b->docker, &spec, e)) != NULL &&
+	if (spec.conf->warm &&
+	    (b->container = docker_take_spare(b->docker, &spec)) != NULL)
+		rc = 0;
+	else if ((b->container = docker_create(b->docker, &spec, e)) != NULL &&
 	    watch_check(b->spec.watch, e) == 0)
 		rc = docker_start(b->docker, b->container, e);
 out:

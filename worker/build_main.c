@@ -28,7 +28,7 @@
 
 static const char help[] =
     "usage: davit-build [-c FILE] < JOB\n"
-    "       davit-build [-c FILE] --clean ID\n"
+    "       davit-build [-c FILE] --clean ID | --spare | --no-spare\n"
     "       davit-build [-c FILE] --plan DIRECTORY|- [--json] [--request FILE]\n"
     "       davit-build --check DIRECTORY\n"
     "\n"
@@ -38,6 +38,8 @@ static const char help[] =
     "\n"
     "  -c FILE           configuration in place of davit.conf\n"
     "  --clean ID        remove the containers that a lost build has left\n"
+    "  --spare           start a container ahead, for the next build\n"
+    "  --no-spare        remove it\n"
     "  --plan DIRECTORY  tell how a checkout would be built, and why; \"-\" is\n"
     "                    a tar of it on standard input\n"
     "  --json            tell it as JSON\n"
@@ -84,6 +86,42 @@ clean(const struct conf *conf, const char *text)
 	docker = docker_open(conf->docker, &e);
 	rc = docker == NULL ? -1 : docker_remove_all(docker, conf->worker,
 					   id, &e);
+	docker_free(docker);
+	return rc == -1 ? complain(&e) : EXIT_SUCCESS;
+}
+
+/* ---- --spare, --no-spare ---- */
+
+static int
+make_spare(struct docker *docker, const struct conf *conf, struct err *e)
+{
+	struct docker_spec spec = { .conf = conf };
+	char *image = NULL;
+	int rc = docker_has_image(docker, conf->image, &image, e);
+
+	if (rc == 0)
+		rc = err_set(e, ERR_NO_IMAGE,
+		    "there is no builder image %s on this worker",
+		    conf->image);
+	spec.image = image;
+	if (rc != -1 &&
+	    (rc = docker_ensure_network(docker, conf->build_network, e)) != -1)
+		rc = docker_make_spare(docker, &spec, e);
+	free(image);
+	return rc;
+}
+
+static int
+spare(const struct conf *conf, bool wanted)
+{
+	struct err e;
+	struct docker *docker = docker_open(conf->docker, &e);
+	int rc = -1;
+
+	if (docker != NULL)
+		rc = wanted ? make_spare(docker, conf, &e)
+			    : docker_remove_spares(docker, conf->worker, NULL,
+				  &e);
 	docker_free(docker);
 	return rc == -1 ? complain(&e) : EXIT_SUCCESS;
 }
@@ -138,8 +176,8 @@ build(const struct conf *conf, struct events *events)
 }
 
 static int
-with_conf(const char *file, const char *id, struct explain_spec *plan,
-    struct events *events)
+with_conf(const char *file, int mode, const char *id,
+    struct explain_spec *plan, struct events *events)
 {
 	struct err e;
 	struct conf *conf = conf_load(file, &e);
@@ -147,11 +185,21 @@ with_conf(const char *file, const char *id, struct explain_spec *plan,
 
 	if (conf == NULL)
 		return complain(&e);
-	if (plan->from != NULL) {
+	switch (mode) {
+	case 'C':
+		status = clean(conf, id);
+		break;
+	case 'S':
+	case 'N':
+		status = spare(conf, mode == 'S');
+		break;
+	case 'P':
 		plan->image = conf->image;
 		status = explain(plan);
-	} else
-		status = id != NULL ? clean(conf, id) : build(conf, events);
+		break;
+	default:
+		status = build(conf, events);
+	}
 	conf_free(conf);
 	return status;
 }
@@ -162,6 +210,8 @@ main(int argc, char **argv)
 	static const struct option options[] = {
 		{ "check", required_argument, NULL, 'K' },
 		{ "clean", required_argument, NULL, 'C' },
+		{ "spare", no_argument, NULL, 'S' },
+		{ "no-spare", no_argument, NULL, 'N' },
 		{ "plan", required_argument, NULL, 'P' },
 		{ "json", no_argument, NULL, 'J' },
 		{ "request", required_argument, NULL, 'R' },
@@ -171,7 +221,7 @@ main(int argc, char **argv)
 	const char *file = NULL, *id = NULL, *site = NULL;
 	struct explain_spec plan = { NULL };
 	struct events *events = events_open(EVENTS_FD);
-	int opt, status;
+	int opt, mode = 0, status;
 
 	log_init("davit-build");
 	umask(STORE_UMASK);
@@ -182,9 +232,14 @@ main(int argc, char **argv)
 			break;
 		case 'C':
 			id = optarg;
+			/* fallthrough */
+		case 'S':
+		case 'N':
+			mode = opt;
 			break;
 		case 'P':
 			plan.from = optarg;
+			mode = opt;
 			break;
 		case 'K':
 			site = optarg;
@@ -210,10 +265,10 @@ main(int argc, char **argv)
 		status = EXIT_USAGE;
 	} else if (site != NULL)
 		status = check(site);
-	else if (plan.from != NULL && file == NULL)
+	else if (mode == 'P' && file == NULL)
 		status = explain(&plan); /* no davit.conf is needed */
 	else
-		status = with_conf(file, id, &plan, events);
+		status = with_conf(file, mode, id, &plan, events);
 	events_free(events);
 	return status;
 }

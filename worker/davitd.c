@@ -25,6 +25,7 @@
 #include "worker/link.h"
 #include "worker/settle.h"
 #include "worker/slots.h"
+#include "worker/warm.h"
 
 /* How long a take waits in Redis, and how long for its answer after that. */
 #define TAKE_MS 5000
@@ -36,7 +37,7 @@
 /* What may follow after stop_time: ends of builds, the last words to Redis. */
 #define LAST_WORDS_MS (15 * 1000)
 
-enum { FD_SIGNAL, FD_TAKE, FD_SETTLE, NFIXED_FDS };
+enum { FD_SIGNAL, FD_TAKE, FD_SETTLE, FD_WARM, NFIXED_FDS };
 
 struct davitd {
 	const char *conf_path;		/* -c; NULL: as conf_load() says */
@@ -45,6 +46,7 @@ struct davitd {
 	struct queue *taker;		/* for taking alone: it waits */
 	struct slots *slots;
 	struct settle settle;
+	struct warm warm;
 	int signals;
 	bool taking;			/* a take is in flight */
 	bool adopted;			/* what was left has been looked at */
@@ -196,9 +198,10 @@ start(struct davitd *d, const char *id)
 
 	if (!link_heard(&d->link, rc, &e))
 		d->sweep_at = 0;
-	else if (rc == 1)
+	else if (rc == 1) {
 		slots_start(d->slots, record);
-	else
+		warm_used(&d->warm);
+	} else
 		log_warn("%s: %s", id,
 		    rc == -1 ? e.msg : "nothing to be done for this id");
 }
@@ -269,6 +272,7 @@ drain(struct davitd *d)
 	d->leave_at = d->stop_at + LAST_WORDS_MS;
 	d->draining = true;
 	slots_drain(d->slots);
+	warm_drain(&d->warm);
 	log_info("stopping: %zu builds have %lld s to end",
 	    slots_count(d->slots), (long long)(d->stop_at - now) / 1000);
 }
@@ -328,6 +332,7 @@ timeout(const struct davitd *d)
 	if (!link_ready(&d->link) && redis < d->link.pause.until)
 		redis = d->link.pause.until;
 	due = earlier(redis, slots_due(d->slots));
+	due = earlier(due, warm_due(&d->warm));
 	if (d->draining && slots_count(d->slots) > 0 && now < d->stop_at)
 		due = earlier(due, d->stop_at);
 	else if (d->draining)
@@ -343,7 +348,7 @@ has_left(const struct davitd *d)
 	if (name_tick_ms() >= d->leave_at)
 		return true;
 	return d->swept && slots_count(d->slots) == 0 &&
-	    !child_running(&d->settle.child);
+	    warm_is_over(&d->warm) && !child_running(&d->settle.child);
 }
 
 static int
@@ -360,6 +365,8 @@ loop(struct davitd *d, struct err *e)
 			d->taking ? queue_fd(d->taker) : -1, POLLIN, 0 };
 		pfd[FD_SETTLE] = (struct pollfd){
 			settle_fd(&d->settle), POLLIN, 0 };
+		pfd[FD_WARM] = (struct pollfd){
+			warm_fd(&d->warm), POLLIN, 0 };
 		if (poll(pfd, n, timeout(d)) == -1 && errno != EINTR)
 			return err_errno(e, "poll");
 		if (slots_service(d->slots, pfd + NFIXED_FDS) > 0)
@@ -371,6 +378,7 @@ loop(struct davitd *d, struct err *e)
 		keep_house(d);
 		take(d, pfd[FD_TAKE].revents != 0);
 		settle_service(&d->settle, d->conf, &d->link);
+		warm_service(&d->warm, d->conf);
 	}
 	return 0;
 }
@@ -381,6 +389,7 @@ serve(struct davitd *d, struct err *e)
 	int rc = -1;
 
 	settle_init(&d->settle);
+	warm_init(&d->warm);
 	if ((d->signals = open_signals(e)) == -1)
 		goto out;
 	d->slots = slots_new(d->conf, &d->link);
@@ -398,6 +407,7 @@ serve(struct davitd *d, struct err *e)
 		    "worker, tries them again");
 out:
 	settle_stop(&d->settle);
+	warm_stop(&d->warm);
 	slots_free(d->slots);
 	fdio_close(&d->signals);
 	return rc;

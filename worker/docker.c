@@ -22,17 +22,6 @@
 #define CALL_MS 120000
 #define CONNECT_MS 5000
 
-#define TMP_BYTES (256 * 1024 * 1024)
-#define NOFILE 16384
-
-/* Empty files would fill the memory before the disk: each takes 1 KiB of it
- * that is no part of a tmpfs's size.  Packages have 10 KiB a file. */
-#define BYTES_PER_INODE 4096
-
-/* The entry process outlives the deadline, and no more: a container that its
- * worker has lost ends by itself. */
-#define ENTRY_GRACE_S 60
-
 /* After a stop: how long calls may take, and how often it is looked for. */
 #define LAST_CALLS_MS 1500
 #define LOOK_MS 100
@@ -283,216 +272,22 @@ docker_ensure_network(struct docker *d, const char *name, struct err *e)
 }
 
 int
-docker_has_image(struct docker *d, const char *image, struct err *e)
-{
-	struct docker_call c = { .what = "look for the image",
-		.method = "GET",
-		.path = xasprintf("/images/%s/json", image),
-		.also = 404 };
-	long status = docker_call(d, &c, e);
-
-	return status == -1 ? -1 : status != 404;
-}
-
-/* ---- containers ---- */
-
-static void
-set_strings(struct json *j, const char *key, const char *const *strings)
-{
-	struct json *array = json_new_array();
-
-	for (; *strings != NULL; strings++)
-		json_append_string(array, *strings);
-	json_set(j, key, array);
-}
-
-static void
-add_limit(struct json *limits, const char *name, int64_t n)
-{
-	struct json *limit = json_new_object();
-
-	json_set_string(limit, "Name", name);
-	json_set_int(limit, "Soft", n);
-	json_set_int(limit, "Hard", n);
-	json_append(limits, limit);
-}
-
-/* A tmpfs is several times faster than the image's overlay for the many small
- * files of a build, costs nothing to remove, and is bounded. */
-static struct json *
-tmpfs(const struct conf *c)
-{
-	struct json *j = json_new_object();
-	char *work = xasprintf("rw,exec,nosuid,nodev,uid=1000,gid=1000,"
-			       "mode=755,size=%lld,nr_inodes=%lld",
-	    (long long)c->build_disk,
-	    (long long)c->build_disk / BYTES_PER_INODE);
-	char *tmp = xasprintf("rw,exec,nosuid,nodev,mode=1777,size=%d,"
-			      "nr_inodes=%d", TMP_BYTES,
-	    TMP_BYTES / BYTES_PER_INODE);
-
-	json_set_string(j, "/work", work);
-	json_set_string(j, "/tmp", tmp);
-	free(work);
-	free(tmp);
-	return j;
-}
-
-/* What the build may use, and what it may not do. */
-static struct json *
-host_config(const struct conf *c)
-{
-	static const char *const all[] = { "ALL", NULL };
-	static const char *const security[] = { "no-new-privileges", NULL };
-	struct json *j = json_new_object(), *log = json_new_object();
-	struct json *limits = json_new_array();
-
-	json_set_int(j, "Memory", c->build_memory);
-	json_set_int(j, "MemorySwap", c->build_memory);
-	json_set_int(j, "NanoCpus", c->build_cpus * 1000000);
-	json_set_int(j, "PidsLimit", c->build_pids);
-	json_set_int(j, "OomScoreAdj", 500);
-	add_limit(limits, "nofile", NOFILE);
-	add_limit(limits, "core", 0);
-	json_set(j, "Ulimits", limits);
-
-	set_strings(j, "CapDrop", all);
-	set_strings(j, "SecurityOpt", security);
-	json_set_bool(j, "ReadonlyRootfs", true);
-	json_set_bool(j, "Init", true);
-	json_set_string(j, "IpcMode", "private");
-	json_set_string(j, "NetworkMode", c->build_network);
-	json_set(j, "Tmpfs", tmpfs(c));
-
-	/* davit takes and bounds what the processes write. */
-	json_set_string(log, "Type", "none");
-	json_set(j, "LogConfig", log);
-	return j;
-}
-
-static struct json *
-container_config(const struct docker_spec *spec)
-{
-	const struct conf *c = spec->conf;
-	struct json *j = json_new_object(), *labels = json_new_object();
-	char *attempt = xasprintf("%lld", (long long)spec->attempt);
-	char *seconds = xasprintf("%lld",
-	    (long long)c->build_time + ENTRY_GRACE_S);
-	const char *const sleep[] = { "sleep", seconds, NULL };
-	const char *const nothing[] = { NULL };
-
-	json_set_string(labels, "davit", "1");
-	json_set_string(labels, "davit.id", spec->id);
-	json_set_string(labels, "davit.worker", c->worker);
-	json_set_string(labels, "davit.attempt", attempt);
-	json_set_string(j, "Image", spec->image);
-	set_strings(j, "Entrypoint", sleep);
-	set_strings(j, "Cmd", nothing);
-	json_set_string(j, "User", "1000:1000");
-	json_set_string(j, "WorkingDir", "/work");
-	json_set(j, "Labels", labels);
-	json_set(j, "HostConfig", host_config(c));
-	free(attempt);
-	free(seconds);
-	return j;
-}
-
-char *
-docker_create(struct docker *d, const struct docker_spec *spec, struct err *e)
-{
-	struct json *answer = NULL;
-	struct docker_call c = { .what = "create the container",
-		.method = "POST",
-		.path = xasprintf("/containers/create?name=davit-%s-%lld",
-		    spec->id, (long long)spec->attempt),
-		.body = container_config(spec),
-		.answer = &answer };
-	char *id;
-
-	if (docker_call(d, &c, e) == -1)
-		return NULL;
-	id = xstrdup_null(json_get_string(answer, "Id"));
-	json_free(answer);
-	if (id == NULL)
-		err_set(e, ERR_DOCKER,
-		    "the container engine created a container without an id");
-	return id;
-}
-
-int
-docker_start(struct docker *d, const char *container, struct err *e)
-{
-	struct docker_call c = { .what = "start the container",
-		.method = "POST",
-		.path = xasprintf("/containers/%s/start", container),
-		.also = 304 }; /* it runs already */
-
-	return docker_call(d, &c, e) == -1 ? -1 : 0;
-}
-
-int
-docker_kill(struct docker *d, const char *container, bool *oom, struct err *e)
-{
-	struct json *answer = NULL;
-	struct docker_call stop = { .what = "kill the container",
-		.method = "POST",
-		.path = xasprintf("/containers/%s/kill", container),
-		.also = 409 }; /* it does not run any more */
-	struct docker_call await = { .what = "wait for the container",
-		.method = "POST" };
-	struct docker_call look = { .what = "look at the container",
-		.method = "GET",
-		.answer = &answer };
-
-	if (docker_call(d, &stop, e) == -1)
-		return -1;
-	await.path = xasprintf("/containers/%s/wait", container);
-	if (docker_call(d, &await, e) == -1)
-		return -1;
-	look.path = xasprintf("/containers/%s/json", container);
-	if (docker_call(d, &look, e) == -1)
-		return -1;
-	*oom = json_get_bool(json_get_object(answer, "State"), "OOMKilled",
-	    false);
-	json_free(answer);
-	return 0;
-}
-
-int
-docker_remove(struct docker *d, const char *container, struct err *e)
-{
-	struct docker_call c = { .what = "remove the container",
-		.method = "DELETE",
-		.path = xasprintf("/containers/%s?force=1&v=1", container),
-		.also = 404 };
-
-	return docker_call(d, &c, e) == -1 ? -1 : 0;
-}
-
-int
-docker_remove_all(struct docker *d, const char *worker, const char *id,
+docker_has_image(struct docker *d, const char *image, char **id,
     struct err *e)
 {
 	struct json *answer = NULL;
-	/* {"label":["davit.id=…","davit.worker=…"]}; ids and workers' names
-	 * need no escapes.  Another worker may share the engine. */
-	struct docker_call list = { .what = "list containers",
+	struct docker_call c = { .what = "look for the image",
 		.method = "GET",
-		.path = xasprintf("/containers/json?all=1&filters="
-				  "%%7B%%22label%%22%%3A%%5B%%22davit.id%%3D"
-				  "%s%%22%%2C%%22davit.worker%%3D%s%%22%%5D%%7D",
-		    id, worker),
-		.answer = &answer };
-	int rc = 0;
+		.path = xasprintf("/images/%s/json", image),
+		.answer = &answer,
+		.also = 404 };
+	long status = docker_call(d, &c, e);
 
-	if (docker_call(d, &list, e) == -1)
-		return -1;
-	for (size_t i = 0; i < json_count(answer); i++) {
-		const char *c = json_get_string(json_at(answer, i), "Id");
-
-		if (c != NULL && docker_remove(d, c, e) == -1)
-			rc = -1;
-	}
+	if (status == -1 || status == 404)
+		return status == -1 ? -1 : 0;
+	*id = xstrdup_null(json_get_string(answer, "Id"));
+	if (*id == NULL)
+		*id = xstrdup(image);
 	json_free(answer);
-	return rc;
+	return 1;
 }

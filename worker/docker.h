@@ -31,13 +31,15 @@ void docker_free(struct docker *);
  * rule knows it (worker/image/ensure-network); 0: it was there; -1. */
 int docker_ensure_network(struct docker *, const char *name, struct err *);
 
-/* 1: the image is there; 0: it is not; -1. */
-int docker_has_image(struct docker *, const char *image, struct err *);
+/* 1: the image is there, and *id, owned by the caller, is its very own name;
+ * 0: it is not; -1. */
+int docker_has_image(struct docker *, const char *image, char **id,
+    struct err *);
 
 struct docker_spec {
 	const struct conf *conf;
 	const char *image;
-	const char *id;		/* the deployment's */
+	const char *id;		/* the deployment's; NULL: of a spare one */
 	int64_t attempt;
 };
 
@@ -46,6 +48,17 @@ struct docker_spec {
 char *docker_create(struct docker *, const struct docker_spec *,
     struct err *);
 int docker_start(struct docker *, const char *container, struct err *);
+
+/* A spare one is started ahead, of an image and by a configuration, and waits
+ * for a build.  Making sees that one runs, and removes this worker's others;
+ * taking gives it to the deployment: its name, or NULL where there is none. */
+int docker_make_spare(struct docker *, const struct docker_spec *,
+    struct err *);
+char *docker_take_spare(struct docker *, const struct docker_spec *);
+
+/* Remove this worker's, but for the one of that name (or NULL). */
+int docker_remove_spares(struct docker *, const char *worker,
+    const char *keep, struct err *);
 
 /* Kill it, and learn whether a lack of memory had killed something in it. */
 int docker_kill(struct docker *, const char *container, bool *oom,

@@ -275,6 +275,8 @@ slots_stop(struct slots *s)
 {
 	for (size_t i = 0; i < s->n; i++) {
 		log_scope(s->slot[i]->id);
+		if (s->slot[i]->phase == LEAVING)
+			child_signal(&s->slot[i]->child, SIGTERM);
 		stop_build(s->slot[i], STOP_DRAIN);
 	}
 	log_scope(NULL);
