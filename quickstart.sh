@@ -59,8 +59,8 @@ choose_directory() {
 # What services write to is theirs.  The rest is root's: nobody else chooses
 # the pids that root kills and the names under which root writes.
 make_directories() {
-	mkdir -p "$dir"/{log,run,git} "$dir"/{redis,scratch,store}
-	chown "$user:$user" "$dir"/{redis,scratch,store}
+	mkdir -p "$dir"/{log,run,git} "$dir"/{redis,scratch,store,cache}
+	chown "$user:$user" "$dir"/{redis,scratch,store,cache}
 	case $store in
 	"dir $dir/store") ;;
 	"dir "*) install -d -o "$user" -g "$user" "${store#dir }" ;;
@@ -194,6 +194,7 @@ configure() {
 		store         $store
 		${DAVIT_STORE_KEYS:+store_keys    $DAVIT_STORE_KEYS}
 		scratch       $dir/scratch
+		cache         $dir/cache
 		docker        unix:$docker_socket
 		${DAVIT_BUILD_ALLOW_HOSTS:+build_allow_hosts $DAVIT_BUILD_ALLOW_HOSTS}
 		build_ca      /etc/ssl/certs/ca-certificates.crt

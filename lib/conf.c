@@ -89,6 +89,9 @@ static const struct key keys[] = {
 	STRING(build_ca, ""),
 	STRING(image, "davit/builder:22"),
 	{ "warm", TYPE_BOOL, AT(warm), "yes", 0, 0 },
+	STRING(cache, DAVIT_STATE_PATH "/cache"),
+	SIZE(cache_bytes, "10G", MiB, 1024 * 1024 * GiB),
+	NUMBER(cache_days, "14", 1, 3650),
 	SIZE(log_bytes, "4M", 4096, GiB),
 	SIZE(output_bytes, "512M", 1, 64 * GiB),
 	NUMBER(output_files, "20000", 1, 1000000),
@@ -223,6 +226,9 @@ check_values(const struct conf *c, struct err *e)
 	if (c->scratch[0] != '/')
 		return err_set(e, ERR_CONFIG,
 		    "scratch: an absolute path is needed");
+	if (c->cache[0] != '/' && strcmp(c->cache, "none") != 0)
+		return err_set(e, ERR_CONFIG,
+		    "cache: an absolute path or 'none' is needed");
 	if (!is_word(c->worker))
 		return err_set(e, ERR_CONFIG,
 		    "worker: up to 64 of A-Z a-z 0-9 . _ - are needed");

@@ -58,6 +58,9 @@ struct conf {
 	char *build_ca;		/* CA bundle builds trust; "" for none */
 	char *image;
 	bool warm;		/* a container is started ahead */
+	char *cache;		/* directory of what builds keep; "none" */
+	int64_t cache_bytes;	/* of all of it */
+	int64_t cache_days;	/* that it is kept unused */
 	int64_t log_bytes;	/* of one build, head and tail together */
 	int64_t output_bytes;
 	int64_t output_files;

@@ -231,6 +231,8 @@ deployment_to_json(const struct deployment *d)
 		json_set_string(j, texts[i].name, *text_at(d, &texts[i]));
 	if (d->has_ignored_keep)
 		json_set_bool(j, "keep_ignored", d->ignored_keep);
+	if (d->no_cache)
+		json_set_bool(j, "cache", false);
 	json_set(j, "stages", stages_to_json(d));
 	json_set(j, "commit", commit_to_json(d));
 	json_set(j, "ignored", json_copy(d->ignored));
@@ -305,6 +307,7 @@ deployment_from_json(const struct json *j, struct err *e)
 		    xstrdup_null(json_get_string(j, texts[i].name));
 	d->has_ignored_keep = json_get(j, "keep_ignored") != NULL;
 	d->ignored_keep = json_get_bool(j, "keep_ignored", false);
+	d->no_cache = !json_get_bool(j, "cache", true);
 	for (size_t i = 0; i < COUNT(objects); i++)
 		*object_at(d, &objects[i]) =
 		    json_copy(json_get_object(j, objects[i].name));
@@ -399,6 +402,8 @@ deployment_to_fields(const struct deployment *d)
 	if (d->has_ignored_keep)
 		add_field(&f, xstrdup("keep_ignored"),
 		    xstrdup(d->ignored_keep ? "1" : "0"));
+	if (d->no_cache)
+		add_field(&f, xstrdup("no_cache"), xstrdup("1"));
 	if (d->error != ERR_NONE)
 		add_field(&f, xstrdup("error"), xstrdup(err_name(d->error)));
 	add_stages(&f, d);
@@ -476,6 +481,7 @@ deployment_from_fields(const char *const *fields, struct err *e)
 	s = field_value(fields, "keep_ignored");
 	d->has_ignored_keep = s != NULL;
 	d->ignored_keep = s != NULL && strcmp(s, "1") == 0;
+	d->no_cache = field_value(fields, "no_cache") != NULL;
 	if ((s = field_value(fields, "error")) != NULL)
 		d->error = err_by_name(s);
 	for (int i = 0; i < NSTAGES; i++) {

@@ -56,6 +56,7 @@ struct deployment {
 	char *install, *build, *output, *framework, *node;
 	struct json *env;		/* object of strings, or NULL; never
 					   shown */
+	bool no_cache;			/* "cache": false was given */
 	bool has_ignored_keep;		/* "ignored" was given: */
 	bool ignored_keep;		/* "keep", else "drop" */
 

@@ -11,7 +11,8 @@
 #define NODE_MAX_BYTES 40
 
 static const char *const known[] = { "url", "ref", "dir", "install", "build",
-	"output", "env", "framework", "node", "ignored", NULL };
+	"output", "env", "framework", "node", "ignored",
+	"cache", NULL };
 
 static int
 take_url(struct deployment *d, const struct json *j, struct err *e)
@@ -126,6 +127,17 @@ take_ignored(struct deployment *d, const struct json *j, struct err *e)
 	return 0;
 }
 
+static int
+take_cache(struct deployment *d, const struct json *j, struct err *e)
+{
+	bool cache = true;
+
+	if (json_want_bool(j, "cache", &cache, e) == -1)
+		return -1;
+	d->no_cache = !cache;
+	return 0;
+}
+
 struct env_check {
 	const struct json *env;
 	size_t count, bytes;
@@ -177,7 +189,7 @@ take_all(struct deployment *d, const struct json *j, struct err *e)
 	    take_command(&d->install, j, "install", e) == -1 ||
 	    take_command(&d->build, j, "build", e) == -1 ||
 	    take_output(d, j, e) == -1 || take_env(d, j, e) == -1 ||
-	    take_ignored(d, j, e) == -1)
+	    take_ignored(d, j, e) == -1 || take_cache(d, j, e) == -1)
 		return -1;
 	if (take_word(&d->framework, j, "framework", FRAMEWORK_MAX_BYTES,
 		"abcdefghijklmnopqrstuvwxyz0123456789-",

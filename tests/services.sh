@@ -231,6 +231,7 @@ write_conf() { # [LINE…]
 		stop_time 5
 		lease_time 3
 		warm no
+		cache none
 	END
 }
 

@@ -56,7 +56,7 @@ request_gives_a_record(void **state)
 	    "\"dir\": \"./web/\", \"install\": \"\", \"build\": \"make\", "
 	    "\"output\": \"dist\", \"framework\": \"vite\", "
 	    "\"node\": \">=20 <23\", \"ignored\": \"keep\", "
-	    "\"env\": {\"A_1\": \"x\\ny\"}}");
+	    "\"cache\": false, \"env\": {\"A_1\": \"x\\ny\"}}");
 
 	assert_string_equal(d->url, "https://git.example.org/a/b.git");
 	assert_string_equal(d->ref, "main");
@@ -67,6 +67,7 @@ request_gives_a_record(void **state)
 	assert_string_equal(d->framework, "vite");
 	assert_string_equal(d->node, ">=20 <23");
 	assert_true(d->has_ignored_keep && d->ignored_keep);
+	assert_true(d->no_cache);
 	assert_string_equal(json_get_string(d->env, "A_1"), "x\ny");
 	assert_int_equal(d->attempt, 1);
 	assert_true(d->created > 0 && d->updated == d->created);
@@ -121,6 +122,7 @@ bad_fields_are_named(void **state)
 	assert_refused("{" URL ", \"node\": \"20; rm\"}", "node");
 	assert_refused("{" URL ", \"ignored\": \"some\"}", "ignored");
 	assert_refused("{" URL ", \"ignored\": true}", "ignored");
+	assert_refused("{" URL ", \"cache\": \"no\"}", "cache");
 	assert_refused("{" URL ", \"env\": \"A=b\"}", "env");
 	assert_refused("{" URL ", \"env\": {\"1A\": \"b\"}}", "env");
 	assert_refused("{" URL ", \"env\": {\"A\": 1}}", "env: A");
@@ -158,7 +160,7 @@ static struct deployment *
 full_record(void)
 {
 	struct deployment *d = accepted("{" URL ", \"dir\": \"web\", "
-	    "\"ignored\": \"drop\", \"env\": {\"TOKEN\": \"hush\"}}");
+	    "\"ignored\": \"drop\", \"cache\": false, \"env\": {\"TOKEN\": \"hush\"}}");
 
 	memcpy(d->id, "abc0123def", sizeof(d->id));
 	d->state = STATE_FAILED;

@@ -14,12 +14,9 @@
 #include "worker/buildenv.h"
 #include "worker/buildlog.h"
 #include "worker/checkout.h"
-#include "worker/docker.h"
-#include "worker/helper.h"
 #include "worker/list.h"
 #include "worker/nodeversion.h"
 #include "worker/plan.h"
-#include "worker/watch.h"
 
 /* A file system with less than this left has failed the build. */
 #define FULL_BYTES (256 * 1024)
@@ -29,6 +26,7 @@ struct box {
 	struct box_spec spec;
 	struct docker *docker;
 	char *container;
+	char *image;		/* its id */
 	char *dir;		/* the site's, in the container */
 	char **env;		/* of commands */
 };
@@ -97,7 +95,6 @@ start(struct box *b, struct err *e)
 	struct docker_spec spec = { .conf = b->spec.conf,
 		.id = job->id,
 		.attempt = job->attempt };
-	char *image = NULL;
 	int rc = -1;
 
 	if ((b->docker = docker_open(spec.conf->docker, e)) == NULL)
@@ -105,10 +102,10 @@ start(struct box *b, struct err *e)
 	docker_set_watch(b->docker, b->spec.watch);
 	if (docker_remove_all(b->docker, spec.conf->worker, job->id, e) == -1 ||
 	    ensure_network(b, e) == -1 ||
-	    (image = choose_image(b, e)) == NULL ||
+	    (b->image = choose_image(b, e)) == NULL ||
 	    watch_check(b->spec.watch, e) == -1)
 		goto out;
-	spec.image = image;
+	spec.image = b->image;
 	if (spec.conf->warm &&
 	    (b->container = docker_take_spare(b->docker, &spec)) != NULL)
 		rc = 0;
@@ -116,7 +113,6 @@ start(struct box *b, struct err *e)
 	    watch_check(b->spec.watch, e) == 0)
 		rc = docker_start(b->docker, b->container, e);
 out:
-	free(image);
 	return rc;
 }
 
@@ -149,6 +145,7 @@ box_close(struct box *b)
 	docker_free(b->docker);
 	buildenv_free(b->env);
 	free(b->container);
+	free(b->image);
 	free(b->dir);
 	free(b);
 	return rc;
@@ -176,6 +173,24 @@ run_helper(struct box *b, struct helper *h, const char *const *argv,
 	if (begin_helper(b, h, argv, e) == -1)
 		return -1;
 	return docker_process_finish(h->process, status, e);
+}
+
+const char *
+box_image(const struct box *b)
+{
+	return b->image;
+}
+
+int
+box_helper(struct box *b, struct helper *h, const char *const *argv,
+    bool input, struct err *e)
+{
+	const struct helper_spec spec = { .docker = b->docker,
+		.container = b->container,
+		.watch = b->spec.watch,
+		.input = input };
+
+	return helper_start(h, &spec, argv, e);
 }
 
 /* ---- the source ---- */
@@ -211,15 +226,11 @@ int
 box_fill(struct box *b, struct store *store, struct err *e)
 {
 	static const char *const argv[] = { "tar", "-x", "-f", "-", NULL };
-	const struct helper_spec spec = { .docker = b->docker,
-		.container = b->container,
-		.watch = b->spec.watch,
-		.input = true };
 	struct helper h;
 	struct err end;
 	int rc = -1, status;
 
-	if (helper_start(&h, &spec, argv, e) == -1)
+	if (box_helper(b, &h, argv, true, e) == -1)
 		goto out;
 	rc = checkout_pack(store, b->spec.conf, b->spec.job->id, pour, &h, e);
 	/* A tar that no longer reads has said why, or will. */

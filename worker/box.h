@@ -7,6 +7,9 @@
 
 #include "lib/err.h"
 #include "lib/tar.h"
+#include "worker/docker.h"
+#include "worker/helper.h"
+#include "worker/watch.h"
 
 struct box;
 struct buildlog;
@@ -32,6 +35,13 @@ struct box *box_open(const struct box_spec *, struct err *);
 
 /* Remove the container, and all that ran in it.  -1: it may be there still. */
 int box_close(struct box *);
+
+/* Its image, by id.  Borrowed. */
+const char *box_image(const struct box *);
+
+/* Start a helper in /work; helper_free() it in each case. */
+int box_helper(struct box *, struct helper *, const char *const *argv,
+    bool input, struct err *);
 
 /* The source of the deployment from the store. */
 int box_fill(struct box *, struct store *, struct err *);

@@ -17,8 +17,10 @@
 #include "lib/store.h"
 #include "worker/box.h"
 #include "worker/buildlog.h"
+#include "worker/cache.h"
 #include "worker/checkout.h"
 #include "worker/events.h"
+#include "worker/keep.h"
 #include "worker/plan.h"
 #include "worker/planner.h"
 #include "worker/project.h"
@@ -32,7 +34,9 @@ struct build {
 	struct plan *plan;
 	struct deployment placed;	/* the job's, with the plan's dir; owns
 					   nothing */
+	struct box_spec spec;
 	struct box *box;
+	struct keep *keep;	/* what builds leave for each other */
 	struct publish *publish;
 	int64_t files, bytes;	/* of what is live */
 	bool live;
@@ -131,14 +135,14 @@ lap(struct build *b, const char *what)
 static int
 open_box(struct build *b, struct err *e)
 {
-	const struct box_spec spec = { .conf = b->job->conf,
+	b->spec = (struct box_spec){ .conf = b->job->conf,
 		.job = &b->placed,
 		.env = b->job->env,
 		.plan = b->plan,
 		.watch = b->job->watch,
 		.log = b->log };
 
-	if ((b->box = box_open(&spec, e)) == NULL)
+	if ((b->box = box_open(&b->spec, e)) == NULL)
 		return -1;
 	lap(b, "container");
 	if (box_fill(b->box, b->store, e) == -1)
@@ -158,6 +162,20 @@ prepare(struct build *b, struct err *e)
 	return b->plan->container ? open_box(b, e) : 0;
 }
 
+/* Packages that an earlier build has installed are not installed again. */
+static int
+install(struct build *b, struct err *e)
+{
+	struct cache *cache = cache_open(b->job->conf, b->job->record);
+	int rc;
+
+	b->keep = keep_new(&b->spec, b->box, cache);
+	if ((rc = keep_restore(b->keep, e)) == -1)
+		return -1;
+	lap(b, "what was kept");
+	return rc == 1 ? 0 : box_install(b->box, b->plan->install, e);
+}
+
 static int
 install_and_build(struct build *b, struct err *e)
 {
@@ -166,7 +184,7 @@ install_and_build(struct build *b, struct err *e)
 	if (b->plan->install != NULL) {
 		if (events_stage(events, STATE_BUILDING, STAGE_INSTALL, e) ==
 			-1 ||
-		    box_install(b->box, b->plan->install, e) == -1)
+		    install(b, e) == -1)
 			return -1;
 		lap(b, "install");
 	}
@@ -351,7 +369,6 @@ clean_up(struct build *b, bool stopped)
 	if (b->store != NULL && !b->live && !stopped && is_live(b, NULL) == 0)
 		publish_remove(b->store, b->job->record->id, NULL);
 	publish_free(b->publish);
-	plan_free(b->plan);
 	store_free(b->store);
 }
 
@@ -381,9 +398,12 @@ tell_end(struct build *b, const struct err *why)
 	struct events *events = b->job->events;
 	int rc = 0;
 
-	if (why->code == ERR_NONE)
+	if (why->code == ERR_NONE) {
 		events_deployed(events, b->files, b->bytes);
-	else if (may_pass(why->code)) {
+		if (b->keep != NULL)
+			keep_save(b->keep);
+		lap(b, "kept");
+	} else if (may_pass(why->code)) {
 		rc = close_box(b);
 		events_retry(events, why);
 	} else if (why->code != ERR_CANCELED)
@@ -411,6 +431,8 @@ build_run(const struct build_job *job)
 		e.code = ERR_NONE;
 	clean_up(&b, e.code == ERR_CANCELED);
 	rc = tell_end(&b, &e);
+	keep_free(b.keep);
+	plan_free(b.plan);
 	buildlog_free(b.log);
 	return rc;
 }
