@@ -7,6 +7,7 @@
 #include <json-c/json.h>
 
 #include "lib/bounds.h"
+#include "lib/buf.h"
 #include "lib/err.h"
 #include "lib/mem.h"
 #include "lib/name.h"
@@ -26,23 +27,20 @@ out(struct json_object *o)
 	return (struct json *)o;
 }
 
-struct json *
-json_parse(const char *text, size_t len, struct err *e)
+/* ---- parsing ---- */
+
+static struct json *
+parse_ascii(const char *text, size_t len, struct err *e)
 {
 	struct json_tokener *t;
 	struct json_object *o;
 	enum json_tokener_error why;
 	size_t end;
 
-	if (len > JSON_MAX_BYTES) {
-		err_set(e, ERR_TOOBIG, "JSON of over %d bytes", JSON_MAX_BYTES);
-		return NULL;
-	}
 	if ((t = json_tokener_new_ex(JSON_MAX_DEPTH)) == NULL)
 		abort();
 	json_tokener_set_flags(t,
-	    JSON_TOKENER_STRICT | JSON_TOKENER_VALIDATE_UTF8 |
-		JSON_TOKENER_ALLOW_TRAILING_CHARS);
+	    JSON_TOKENER_STRICT | JSON_TOKENER_ALLOW_TRAILING_CHARS);
 	o = json_tokener_parse_ex(t, text, (int)len);
 	why = json_tokener_get_error(t);
 	end = json_tokener_get_parse_end(t);
@@ -59,6 +57,76 @@ json_parse(const char *text, size_t len, struct err *e)
 	    ? "it ends too early"
 	    : json_tokener_error_desc(why));
 	return NULL;
+}
+
+/* Add a character of n bytes as JSON's escape: two for what is over 0xffff. */
+static void
+add_escaped(struct buf *to, const unsigned char *s, size_t n)
+{
+	static const unsigned char first[] = { 0, 0x7f, 0x1f, 0x0f, 0x07 };
+	unsigned int c = s[0] & first[n];
+
+	for (size_t i = 1; i < n; i++)
+		c = c << 6 | (s[i] & 0x3f);
+	if (c > 0xffff) {
+		c -= 0x10000;
+		buf_addf(to, "\\u%04x", 0xd800 | c >> 10);
+		c = 0xdc00 | (c & 0x3ff);
+	}
+	buf_addf(to, "\\u%04x", c);
+}
+
+/*
+ * The text in ASCII.  json-c 0.18 takes a byte over 0x7f for a control
+ * character where it is strict, and refuses it.  False for what is no UTF-8,
+ * and for a backslash before such a byte, which no JSON has.
+ */
+static bool
+to_ascii(struct buf *to, const char *text, size_t len)
+{
+	const unsigned char *s = (const unsigned char *)text;
+	bool escaped = false;
+	size_t n;
+
+	for (size_t i = 0; i < len; i += n) {
+		if ((n = name_utf8_length(s + i, len - i)) == 0)
+			return false;
+		if (n == 1)
+			buf_addc(to, text[i]);
+		else if (escaped)
+			return false;
+		else
+			add_escaped(to, s + i, n);
+		escaped = s[i] == '\\' && !escaped;
+	}
+	return true;
+}
+
+static bool
+is_ascii(const char *text, size_t len)
+{
+	for (size_t i = 0; i < len; i++)
+		if ((unsigned char)text[i] >= 0x80)
+			return false;
+	return true;
+}
+
+struct json *
+json_parse(const char *text, size_t len, struct err *e)
+{
+	struct buf ascii = BUF_INIT;
+	struct json *j = NULL;
+
+	if (len > JSON_MAX_BYTES)
+		err_set(e, ERR_TOOBIG, "JSON of over %d bytes", JSON_MAX_BYTES);
+	else if (is_ascii(text, len))
+		j = parse_ascii(text, len, e);
+	else if (to_ascii(&ascii, text, len))
+		j = parse_ascii(buf_str(&ascii), ascii.len, e);
+	else
+		err_set(e, ERR_INVALID, "not valid JSON: it is no UTF-8");
+	buf_clear(&ascii);
+	return j;
 }
 
 struct json *

@@ -321,9 +321,8 @@ name_is_commit(const char *s)
 
 /* ---- text, paths, keys ---- */
 
-/* The length of the UTF-8 sequence at s, by RFC 3629; 0 for a bad one. */
-static size_t
-utf8_length(const unsigned char *s, size_t len)
+size_t
+name_utf8_length(const unsigned char *s, size_t len)
 {
 	unsigned char lo = 0x80, hi = 0xbf;
 	size_t n;
@@ -356,7 +355,8 @@ bool
 name_is_text(const char *text, size_t len)
 {
 	for (size_t i = 0; i < len;) {
-		size_t n = utf8_length((const unsigned char *)text + i, len - i);
+		size_t n = name_utf8_length((const unsigned char *)text + i,
+		    len - i);
 
 		if (n == 0 ||
 		    (is_control((unsigned char)text[i]) && text[i] != '\t' &&

@@ -58,6 +58,9 @@ bool name_is_key(const char *);
 /* A name of the environment: [A-Za-z_][A-Za-z0-9_]*, at most 128. */
 bool name_is_env(const char *);
 
+/* The length of the UTF-8 sequence at s, by RFC 3629; 0 for a bad one. */
+size_t name_utf8_length(const unsigned char *s, size_t len);
+
 /* Valid UTF-8 without control bytes but for tab and newline. */
 bool name_is_text(const char *, size_t len);
 

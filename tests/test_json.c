@@ -41,11 +41,28 @@ what_is_written_is_read_back(void **state)
 }
 
 static void
+every_character_is_read(void **state)
+{
+	static const char text[] = "\"\x7f\xc2\x80\xdf\xbf\xe0\xa0\x80"
+				   "\xe2\x82\xac\xef\xbf\xbf\xf0\x90\x80\x80"
+				   "\xf0\x9f\x9a\xa2\xf4\x8f\xbf\xbf\\\\\xc3\xa9\"";
+	struct json *j = parse(text);
+	char *again;
+
+	assert_non_null(j);
+	again = json_text(j);
+	assert_string_equal(again, text);
+	free(again);
+	json_free(j);
+}
+
+static void
 bad_text_is_refused(void **state)
 {
 	static const char *const bad[] = { "", " ", "{", "{}x", "{} {}",
 		 "[1,]", "nul", "{\"a\":01}", "\"\xff\"", "null",
-		"{\"a\" 1}", "// x\n{}" };
+		"{\"a\" 1}", "// x\n{}", "\"\xed\xa0\x80\"", "\"\\\xc3\xa9\"",
+		"\xc3\xa9", "\"\xc3" };
 	char deep[200];
 
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
@@ -88,6 +105,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_is_written_is_read_back),
+		cmocka_unit_test(every_character_is_read),
 		cmocka_unit_test(bad_text_is_refused),
 		cmocka_unit_test(checked_fields_name_themselves),
 	};
