@@ -73,6 +73,10 @@ my %elsewhere = map { $_ => 1 } qw(properties additionalProperties items
 sub problem {
 	my ($v, $schema, $at) = @_;
 	$schema = resolve($schema);
+	if (my $some = $schema->{oneOf}) {
+		my @why = map { problem($v, $_, $at) } @$some;
+		return (grep { !$_ } @why) == 1 ? '' : $why[0] || "$at: oneOf";
+	}
 	my $type = type_of($v);
 	for my $key (sort keys %$schema) {
 		next if $elsewhere{$key};

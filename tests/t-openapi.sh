@@ -88,6 +88,7 @@ post "$(jq -c --arg url "$url" '.components.schemas.Submission.properties |
 	map_values(.examples[0]) | .url = $url | del(.dir)' "$spec")"
 runs 'every documented field of a submission is taken' \
 	jq -e .success <<<"$answer"
+post "{\"url\": \"$url\", \"plan_only\": true}"
 deployed "$url"
 ask GET "/status/$id"
 etag=$(jq -r -R 'select(test("^etag:"; "i")) | .[6:] | rtrimstr("\r")' \
