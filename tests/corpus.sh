@@ -44,7 +44,7 @@ corpus() {
 		astro npm astro mkdir -p site/src/pages && cd site && npm init -y && npm pkg set scripts.build='astro build' && npm install --package-lock-only astro && echo '<h1>hi</h1>' >src/pages/index.astro && cd ..
 		docusaurus npm docusaurus npx --yes create-docusaurus@latest site classic --javascript --skip-install
 		docusaurus-ts yarn docusaurus npx --yes create-docusaurus@latest site classic --typescript --skip-install
-		next-export npm next npx --yes create-next-app@latest site --js --no-eslint --no-tailwind --no-src-dir --app --skip-install --disable-git --yes && echo "export default { output: 'export' };" >site/next.config.mjs
+		next-export npm next npx --yes create-next-app@latest site --js --no-eslint --no-tailwind --no-src-dir --app --skip-install --disable-git --yes && echo "export default { output: 'export' };" >site/next.config.mjs && echo 'export default ({ children }) => <html><body>{children}</body></html>;' >site/app/layout.js
 		next-server npm refused npx --yes create-next-app@latest site --js --no-eslint --no-tailwind --no-src-dir --app --skip-install --disable-git --yes
 		sveltekit-static npm sveltekit npx --yes sv@latest create site --template minimal --no-types --add sveltekit-adapter=adapter:static --no-install && echo 'export const prerender = true;' >site/src/routes/+layout.js
 		sveltekit-server npm refused npx --yes sv@latest create site --template minimal --no-types --no-add-ons --no-install
