@@ -31,9 +31,31 @@ is "$(header x-content-type-options)" nosniff "which browsers must not guess"
 is "$(header cache-control)" "public, max-age=0, must-revalidate" \
 	"and ask about each time"
 like "$(header server)" Apache "(by Apache)"
+like "$(header vary)" Accept-Encoding "for those who take no other form"
+is "$(header content-encoding)" "" "nor is it one"
 etag=$(header etag)
 get "$plain" /app.js -H "If-None-Match: $etag"
 is "$code" 304 "unchanged, it is not sent again"
+put "$plain" app.js.br 'by brotli'
+for accept in br 'gzip, deflate, BR;q=0.5' 'gzip,br ; q=1.0'; do
+	get "$plain" /app.js -H "Accept-Encoding: $accept"
+	is "$(header content-encoding) $(body)" 'br by brotli' \
+		"brotli for '$accept'"
+done
+like "$(header content-type)" '^text/javascript; ?charset=utf-8$' \
+	"with the type of the file"
+like "$(header vary)" Accept-Encoding "and what it depends on"
+unlike "$(header etag)" "^$etag\$" "under an ETag of its own"
+for accept in gzip 'br;q=0' 'br; q=0.0, gzip' 'brx'; do
+	get "$plain" /app.js -H "Accept-Encoding: $accept"
+	is "$(header content-encoding) $(body)" ' console.log("app")' \
+		"no brotli for '$accept'"
+done
+get "$plain" /app.js.br
+is "$(header content-encoding) $(body)" ' by brotli' \
+	"asked for by its name, it is a file"
+get "$half" /app.js -H 'Accept-Encoding: br'
+is "$code" 404 "a site without a manifest has no brotli either"
 get "$plain" /assets/index-BxY3_k9Q.js
 is "$(header cache-control)" "public, max-age=31536000, immutable" \
 	"a hashed name is kept for ever"
