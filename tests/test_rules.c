@@ -1,13 +1,11 @@
 #include "tests/unit.h"
 
-#include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "lib/buf.h"
 #include "lib/err.h"
-#include "lib/fdio.h"
 #include "lib/json.h"
 #include "lib/mem.h"
 #include "lib/rules.h"
@@ -520,48 +518,6 @@ damaged_ones_are_refused(void **state)
 	}
 }
 
-/* What hostile files hold; sanitizers look on.  Rules that come of it travel
- * in a manifest as they are. */
-static void
-seeds_do_no_harm(void **state)
-{
-	const char *srcdir = getenv("top_srcdir");
-	char *dir = xasprintf("%s/tests/seeds/rules",
-	    srcdir == NULL ? "." : srcdir);
-	DIR *seeds = opendir(dir);
-	struct dirent *d;
-	int count = 0;
-
-	assert_non_null(seeds);
-	while ((d = readdir(seeds)) != NULL) {
-		char *path = xasprintf("%s/%s", dir, d->d_name);
-		struct buf text = BUF_INIT;
-		struct rules *r = rules_new(), *again;
-		struct json *j;
-
-		if (d->d_name[0] != '.' &&
-		    fdio_slurp_file(path, 1 << 20, &text, NULL) == 0) {
-			rules_read_redirects(r, text.data, text.len, &site);
-			rules_read_headers(r, text.data, text.len, &site);
-			meet(r, false, "/a/b/c", "a=b&c=d");
-			wear(r, "/a/b/c");
-			if ((j = rules_to_json(r)) != NULL) {
-				again = rules_from_json(j, NULL);
-				assert_non_null(again);
-				rules_free(again);
-			}
-			json_free(j);
-			count++;
-		}
-		rules_free(r);
-		buf_clear(&text);
-		free(path);
-	}
-	closedir(seeds);
-	free(dir);
-	assert_true(count >= 5);
-}
-
 int
 main(void)
 {
@@ -591,7 +547,6 @@ main(void)
 		cmocka_unit_test(a_joined_header_does_not_grow_for_ever),
 		cmocka_unit_test(rules_travel_in_a_manifest),
 		cmocka_unit_test(damaged_ones_are_refused),
-		cmocka_unit_test_teardown(seeds_do_no_harm, forget),
 	};
 
 	return cmocka_run_group_tests_name("rules", tests, NULL, NULL);
