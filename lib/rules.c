@@ -227,8 +227,8 @@ match(const struct rules_redirect *d, bool forced,
     const struct rules_request *q, struct captures *c)
 {
 	c->count = 0;
-	return (d->forced || !forced) && match_path(d->from, q->path, false, c) &&
-	    match_query(d, q, c);
+	return (d->forced || !forced) &&
+	    match_path(d->from, q->path, false, c) && match_query(d, q, c);
 }
 
 /* The first of the plain ones, by binary search. */
@@ -333,7 +333,8 @@ location(const struct rules_redirect *d, const struct rules_request *q,
 	char *to = expand(d->to, c, true), *whole;
 	size_t len = strcspn(to, "#");
 
-	if (d->ntokens > 0 || q->raw_query == NULL || strchr(d->to, '?') != NULL)
+	if (d->ntokens > 0 || q->raw_query == NULL ||
+	    strchr(d->to, '?') != NULL)
 		return to;
 	whole = xasprintf("%.*s?%s%s", (int)len, to, q->raw_query, to + len);
 	free(to);
