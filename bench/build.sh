@@ -51,7 +51,7 @@ n=0
 ours() { # SOURCE URL JOB-FIELDS: sets $took
 	local began line
 	n=$((n + 1))
-	id=bench$(printf %05d $n)
+	id=bench$(printf %05d "$n")
 	tar -C "$1" --exclude=./node_modules --exclude=./dist -c . |
 		zstd -q >"$dir/store/output/$id.tar.zst"
 	"$davit_build" --spare
@@ -63,7 +63,7 @@ ours() { # SOURCE URL JOB-FIELDS: sets $took
 		*'"done":'*) echo "$line" >&2 ;;
 		esac
 	done < <(printf '{"id":"%s","state":"queued","attempt":1,"url":"%s"%s}' \
-		$id "$2" "$3" | "$davit_build" 2>&1 >/dev/null)
+		"$id" "$2" "$3" | "$davit_build" 2>&1 >/dev/null)
 	[ -n "$took" ]
 }
 

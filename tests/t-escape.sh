@@ -1,6 +1,7 @@
 #!/bin/bash
 # Builds that try to get out, or to take the machine down: each line says what
 # was tried and what stopped it.  The network and its rules are the test's own.
+# shellcheck disable=SC2016,SC2119
 
 # shellcheck source=tap.sh
 . "$(dirname "$0")/tap.sh"
@@ -13,7 +14,7 @@ services_begin
 network=dv-test-$$
 guard=$top_srcdir/worker/image/ensure-network
 trap 'services_end; "$guard" --docker "unix:$docker_socket" \
-	--network $network --remove' EXIT
+	--network "$network" --remove' EXIT
 
 limits=("build_network $network" 'build_time 60' 'build_memory 256M'
 	'build_disk 48M' 'build_pids 64' 'log_bytes 64K')
@@ -41,17 +42,17 @@ n=0
 # Sets $id; the script runs as the build.
 submit() { # FIELD VALUE…; the script on standard input
 	n=$((n + 1))
-	id=tescape$(printf %03d $n)
+	id=tescape$(printf %03d "$n")
 	rm -rf "$T/tmp/p"
 	mkdir -p "$T/tmp/p" "$T/store/output"
 	cat >"$T/tmp/p/try.sh"
 	echo '{}' >"$T/tmp/p/package.json"
 	tar -C "$T/tmp/p" -c . | zstd -q >"$T/store/output/$id.tar.zst"
 	own "$T/store"
-	rcli hset "davit:deployment:$id" id $id state queued attempt 1 \
+	rcli hset "davit:deployment:$id" id "$id" state queued attempt 1 \
 		created 1 url https://git.example.org/a install true \
 		build 'bash try.sh' output out "$@" >/dev/null
-	rcli lpush build-queue $id >/dev/null
+	rcli lpush build-queue "$id" >/dev/null
 }
 
 is_over() { # ID
@@ -69,8 +70,8 @@ log_of() { # ID
 # To its end; sets $log and $error.
 attempt() { # FIELD VALUE…
 	submit "$@"
-	poll_until 90 is_over $id || not_ok "$id comes to an end"
-	log=$(log_of $id)
+	poll_until 90 is_over "$id" || not_ok "$id comes to an end"
+	log=$(log_of "$id")
 	error=$(rcli hget "davit:deployment:$id" error)
 }
 
@@ -103,7 +104,7 @@ node -e '
 END
 other=$id
 other_listens() {
-	address=$(log_of $other | sed -n 's/^address \([0-9.]*\)\.$/\1/p')
+	address=$(log_of "$other" | sed -n 's/^address \([0-9.]*\)\.$/\1/p')
 	[ -n "$address" ]
 }
 poll_until 30 other_listens || not_ok 'another build listens'
@@ -184,10 +185,10 @@ sleep 50
 END
 asks=$id
 is_ready() {
-	[[ $(log_of $asks) == *$'\nready'* ]]
+	[[ $(log_of "$asks") == *$'\nready'* ]]
 }
 poll_until 30 is_ready || not_ok 'a build is ready'
-like "$(log_of $asks)" 'count 18' "the request's environment is there"
+like "$(log_of "$asks")" 'count 18' "the request's environment is there"
 words=$(for c in $(containers); do
 	docker_api GET "/containers/$c/json"
 	for x in $(docker_api GET "/containers/$c/json" |
@@ -233,7 +234,7 @@ mkdir out
 echo hi >out/index.html
 END
 is "$(rcli hget "davit:deployment:$id" state)" deployed '"yes" for 2 s: harmless'
-size=$(log_of $id | wc -c)
+size=$(log_of "$id" | wc -c)
 if [ "$size" -gt 1000 ] && [ "$size" -lt 200000 ]; then
 	ok 'and its log is bounded: log_bytes'
 else

@@ -1,5 +1,6 @@
 #!/bin/bash
 # The container that davitd has started ahead, and an engine that hangs.
+# shellcheck disable=SC2016,SC2119
 
 # shellcheck source=tap.sh
 . "$(dirname "$0")/tap.sh"
@@ -14,15 +15,15 @@ write_conf "${limits[@]}" 'warm yes'
 n=0
 submit() { # BUILD: sets $id
 	n=$((n + 1))
-	id=twarm$(printf %05d $n)
+	id=twarm$(printf %05d "$n")
 	mkdir -p "$T/tmp/p" "$T/store/output"
 	echo '{}' >"$T/tmp/p/package.json"
 	tar -C "$T/tmp/p" -c . | zstd -q >"$T/store/output/$id.tar.zst"
 	own "$T/store"
-	rcli hset "davit:deployment:$id" id $id state queued attempt 1 \
+	rcli hset "davit:deployment:$id" id "$id" state queued attempt 1 \
 		created 1 url https://git.example.org/a install '' \
 		build "$1" output out >/dev/null
-	rcli lpush build-queue $id >/dev/null
+	rcli lpush build-queue "$id" >/dev/null
 }
 
 is_deployed() {
