@@ -24,6 +24,7 @@ leave() {
 	rm -rf "$dir"
 }
 trap leave EXIT
+trap 'exit 1' INT TERM HUP
 
 mkdir -p "$dir/store/output" "$dir/trivial"
 cat >"$dir/davit.conf" <<-END
