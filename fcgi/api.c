@@ -370,6 +370,7 @@ get_root(struct call *c, struct err *e)
 	    "davit: from a repository's URL to a live site.\n"
 	    "\n"
 	    "POST /get/url              {\"url\": \"https://…\"}\n"
+	    "POST /get/tar              an archive\n"
 	    "GET  /status/{id}          where it stands\n"
 	    "GET  /log/{id}?offset=N    what its build says\n"
 	    "GET  /deployments          the newest ones\n"
@@ -459,7 +460,7 @@ find_route(struct call *c, struct buf *allow)
 }
 
 static void
-handle(void *arg, const struct request *request, struct reply *reply)
+handle(void *arg, struct request *request, struct reply *reply)
 {
 	struct call c = { .parts = arg, .request = request, .reply = reply };
 	struct buf allow = BUF_INIT;
@@ -489,7 +490,8 @@ int
 main(void)
 {
 	struct parts parts;
-	const struct responder responder = { handle, NULL, &parts };
+	const struct responder responder = { .handle = handle,
+		.arg = &parts };
 	int rc;
 
 	if (responder_init("api") == -1 || parts_open(&parts) == -1)

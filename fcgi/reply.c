@@ -79,6 +79,7 @@ reply_status(enum err_code code)
 	case ERR_REPO_EMPTY:
 	case ERR_SERVER_FRAMEWORK:
 	case ERR_NO_PLAN:
+	case ERR_ARCHIVE:
 		return 422;
 	case ERR_REMOTE:
 	case ERR_FETCH_FAILED:

@@ -12,6 +12,9 @@
  * done writing and passes the answer on; then the connection is closed. */
 #define DRAIN_MAX_BYTES (16 * 1024 * 1024)
 
+/* The same for a streamed one: on the machine itself it is a second's work. */
+#define DRAIN_STREAM_MAX_BYTES ((int64_t)1024 * 1024 * 1024)
+
 #define READ_STEP (16 * 1024)
 
 static void
@@ -29,6 +32,13 @@ read_method(struct request *r)
 }
 
 static int
+cut(struct request *r, struct err *e)
+{
+	r->gone = true;
+	return err_set(e, ERR_INVALID, "the body ended early");
+}
+
+static int
 read_body(struct request *r, struct err *e)
 {
 	char data[READ_STEP];
@@ -42,10 +52,8 @@ read_body(struct request *r, struct err *e)
 		if (total > DRAIN_MAX_BYTES)
 			break;
 	}
-	if (n < 0) {
-		r->gone = true;
-		return err_set(e, ERR_INVALID, "the body ended early");
-	}
+	if (n < 0)
+		return cut(r, e);
 	if (total > BODY_MAX_BYTES)
 		return err_set(e, ERR_TOOBIG, "body: over %d bytes",
 		    BODY_MAX_BYTES);
@@ -163,12 +171,38 @@ int
 request_init(struct request *r, const struct request_source *source,
     struct err *e)
 {
+	int rc;
+
 	memset(r, 0, sizeof(*r));
 	r->source = source;
 	read_method(r);
-	if (read_body(r, e) == -1 || read_path(r, e) == -1)
+	rc = read_path(r, e);
+	r->streamed = rc == 0 && source->streamed != NULL &&
+	    strcmp(r->path, source->streamed) == 0;
+	if ((!r->streamed && read_body(r, rc == 0 ? e : NULL) == -1) ||
+	    rc == -1)
 		return -1;
 	return read_params(r, e);
+}
+
+ssize_t
+request_read(struct request *r, void *data, size_t size, struct err *e)
+{
+	ssize_t n = r->gone ? -1 : r->source->body(r->source->arg, data, size);
+
+	return n < 0 ? cut(r, e) : n;
+}
+
+void
+request_drain(struct request *r)
+{
+	char data[READ_STEP];
+	int64_t total = 0;
+	ssize_t n;
+
+	while (r->streamed && total < DRAIN_STREAM_MAX_BYTES &&
+	    (n = request_read(r, data, sizeof(data), NULL)) > 0)
+		total += n;
 }
 
 void

@@ -31,6 +31,8 @@ struct request_source {
 	/* Bytes of the body: the count, 0 at its end, -1: client gone. */
 	ssize_t (*body)(void *arg, void *data, size_t size);
 	void *arg;
+	/* Bodies sent to this path are left to the handler; NULL: none. */
+	const char *streamed;
 };
 
 enum request_method {
@@ -56,16 +58,25 @@ struct request {
 	char *raw_query;	/* without the "?"; NULL where there was none */
 	struct request_param params[REQUEST_MAX_PARAMS];
 	size_t nparams;
-	struct buf body;
+	struct buf body;	/* empty where it is streamed */
+	bool streamed;
 	bool gone;		/* the client went away while sending */
 };
 
-/* Read a request to the end of its body.  On failure (ERR_INVALID,
+/* Read a request to the end of its body, unless that is streamed.  On failure (ERR_INVALID,
  * ERR_NOTFOUND, ERR_TOOBIG) the body has been read as well, so that an answer
  * gets through, and method is set.  request_clear() it in each case. */
 int request_init(struct request *, const struct request_source *,
     struct err *);
 void request_clear(struct request *);
+
+/* A piece of a streamed body: the count, 0 at its end, -1 with ERR_INVALID
+ * where the client went away. */
+ssize_t request_read(struct request *, void *, size_t, struct err *);
+
+/* Read what is left of a streamed body, up to a bound, so that the web server
+ * is done writing and passes the answer on. */
+void request_drain(struct request *);
 
 /* A variable such as "HTTP_ACCEPT"; NULL where it is missing, empty, or
  * longer than REQUEST_MAX_VARIABLE.  Borrowed. */

@@ -159,7 +159,8 @@ sink(void *arg, const void *data, size_t len)
 static void
 serve(const struct responder *r, FCGX_Request *f)
 {
-	const struct request_source source = { variable, body, f };
+	const struct request_source source = { variable, body, f,
+		r->streamed };
 	struct request request;
 	struct reply reply;
 	struct err e;
@@ -173,6 +174,7 @@ serve(const struct responder *r, FCGX_Request *f)
 		r->refuse(r->arg, &e, &reply);
 	else if (!request.gone)
 		reply_error(&reply, &e, NULL);
+	request_drain(&request);
 	if (!request.gone && FCGX_FFlush(f->out) == -1)
 		reply.gone = true;
 	if (reply.gone)

@@ -13,8 +13,7 @@ struct reply;
 struct request;
 
 /* Answers one request. */
-typedef void responder_handler(void *arg, const struct request *,
-    struct reply *);
+typedef void responder_handler(void *arg, struct request *, struct reply *);
 
 /* Answers one that could not be read, for the reason given. */
 typedef void responder_refusal(void *arg, const struct err *, struct reply *);
@@ -23,6 +22,7 @@ struct responder {
 	responder_handler *handle;
 	responder_refusal *refuse;	/* NULL: a JSON error */
 	void *arg;
+	const char *streamed;		/* a path: request_read() its bodies */
 };
 
 /* Before any library is opened: descriptors, signals, the log's name. */

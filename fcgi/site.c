@@ -315,7 +315,7 @@ refuse(void *arg, const struct err *e, struct reply *reply)
 }
 
 static void
-handle(void *arg, const struct request *request, struct reply *reply)
+handle(void *arg, struct request *request, struct reply *reply)
 {
 	struct visit v = { .site = arg, .request = request, .reply = reply };
 	const char *host = request_variable(request, "HTTP_HOST");
@@ -346,7 +346,8 @@ int
 main(void)
 {
 	struct site site;
-	const struct responder responder = { handle, refuse, &site };
+	const struct responder responder = { .handle = handle,
+		.refuse = refuse, .arg = &site };
 	int rc;
 
 	if (responder_init("site") == -1 || parts_open(&site.parts) == -1)

@@ -1,8 +1,10 @@
 /*
- * submit.fcgi: POST /get/url.  One submission, from the check of its fields
- * to a stored source and a queued id, or to an error and nothing at all.  The
- * number of these processes is the number of submissions at once.
+ * submit.fcgi: POST /get/url, POST or PUT /get/tar.  One submission, from the
+ * check of its fields to a stored source and a queued id, or to an error and
+ * nothing at all.  The number of these processes is the number of submissions
+ * at once.
  */
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -23,7 +25,31 @@
 #include "lib/queue.h"
 #include "lib/store.h"
 
-/* A record of what the request asks for, without an id.  *plan_only is the
+static const char url_path[] = "/get/url", tar_path[] = "/get/tar";
+
+static bool
+is_archive(const struct request *request)
+{
+	return strcmp(request->path, tar_path) == 0;
+}
+
+/* A record of what the query asks for, without an id. */
+static struct deployment *
+read_query(const struct request *request, struct err *e)
+{
+	struct json *fields = json_new_object();
+	struct deployment *d;
+
+	for (size_t i = 0; i < request->nparams; i++)
+		json_set_string(fields, request->params[i].name,
+		    request->params[i].value);
+	if ((d = deployment_from_archive_request(fields, e)) == NULL)
+		err_within(e, "query");
+	json_free(fields);
+	return d;
+}
+
+/* A record of what the body asks for, without an id.  *plan_only is the
  * body where a plan is all that is wanted (owned by the caller), else NULL. */
 static struct deployment *
 read_body(const struct request *request, struct json **plan_only,
@@ -85,11 +111,19 @@ enqueue(struct queue *queue, const struct deployment *d, struct err *e)
 	return is_there ? 0 : -1;
 }
 
+static ssize_t
+body_source(void *arg, void *data, size_t size, struct err *e)
+{
+	return request_read(arg, data, size, e);
+}
+
 /* From a checked request to a stored source and a queued id. */
 static int
-submit(struct parts *p, struct deployment *d, const char *owner, struct err *e)
+submit(struct parts *p, struct request *request, struct deployment *d,
+    const char *owner, struct err *e)
 {
 	struct store *store;
+	int rc;
 
 	/* Before the minute that a fetch may take, not after it. */
 	if (queue_check(p->queue, e) == -1 ||
@@ -100,14 +134,20 @@ submit(struct parts *p, struct deployment *d, const char *owner, struct err *e)
 	d->owner = xstrdup_null(owner);
 	d->created = d->updated = name_now_ms();
 	d->attempt = 1;
-	if (ingest_fetch(p->conf, store, d, e) == -1)
+	rc = is_archive(request)
+	    ? ingest_archive(p->conf, store, d, body_source, request, e)
+	    : ingest_fetch(p->conf, store, d, e);
+	if (rc == -1)
 		return -1;
 	d->state = STATE_QUEUED;
 	if (enqueue(p->queue, d, e) == -1) {
 		withdraw(store, d->id);
 		return -1;
 	}
-	log_info("queued %s %s", d->url, d->commit == NULL ? "" : d->commit);
+	if (d->url == NULL)
+		log_info("queued an archive");
+	else
+		log_info("queued %s %s", d->url, d->commit);
 	return 0;
 }
 
@@ -145,20 +185,15 @@ plan(const struct parts *p, struct deployment *d, const struct json *body,
 	return 0;
 }
 
-static int
-check_path(const char *path, struct err *e)
+static bool
+is_method(const struct request *request)
 {
-	if (strcmp(path, "/get/url") == 0)
-		return 0;
-	if (strcmp(path, "/get/tar") == 0)
-		return err_set(e, ERR_NOTFOUND,
-		    "Tarballs are not taken yet: push to a git host, and POST "
-		    "its URL to /get/url.");
-	return err_set(e, ERR_NOTFOUND, "There is nothing here.");
+	return request->method == METHOD_POST || /* "curl -T" sends PUT */
+	    (request->method == METHOD_PUT && is_archive(request));
 }
 
 static void
-handle(void *arg, const struct request *request, struct reply *reply)
+handle(void *arg, struct request *request, struct reply *reply)
 {
 	struct parts *p = arg;
 	struct deployment *d = NULL;
@@ -166,15 +201,18 @@ handle(void *arg, const struct request *request, struct reply *reply)
 	const char *owner;
 	struct err e;
 
-	if (check_path(request->path, &e) == -1)
+	if (!is_archive(request) && strcmp(request->path, url_path) != 0) {
+		err_set(&e, ERR_NOTFOUND, "There is nothing here.");
 		reply_error(reply, &e, NULL);
-	else if (request->method != METHOD_POST)
-		reply_method(reply, "POST");
+	} else if (!is_method(request))
+		reply_method(reply, is_archive(request) ? "POST, PUT" : "POST");
 	else if (access_check(p->access, request, ACCESS_CHANGE, &owner,
 		     &e) == -1 ||
-	    (d = read_body(request, &plan_only, &e)) == NULL ||
+	    (d = is_archive(request)
+		    ? read_query(request, &e)
+		    : read_body(request, &plan_only, &e)) == NULL ||
 	    (plan_only != NULL ? plan(p, d, plan_only, reply, &e) == -1
-			       : submit(p, d, owner, &e) == -1))
+			       : submit(p, request, d, owner, &e) == -1))
 		reply_error(reply, &e, NULL);
 	else if (plan_only == NULL)
 		answer(reply, p->conf, d->id);
@@ -186,7 +224,8 @@ int
 main(void)
 {
 	struct parts parts;
-	const struct responder responder = { handle, NULL, &parts };
+	const struct responder responder = { .handle = handle,
+		.arg = &parts, .streamed = tar_path };
 	int rc;
 
 	if (responder_init("submit") == -1 || parts_open(&parts) == -1)

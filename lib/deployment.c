@@ -52,7 +52,11 @@ static const struct member numbers[] = {
 	AT(source_files), AT(bytes), AT(files), AT(log_bytes),
 };
 
-static const struct member objects[] = { AT(env), AT(plan), AT(ignored) };
+static const struct member objects[] = { AT(env), AT(plan), AT(ignored),
+	AT(notes) };
+
+/* From here on they are arrays. */
+#define FIRST_ARRAY 3
 
 static char **
 text_at(const struct deployment *d, const struct member *m)
@@ -236,6 +240,7 @@ deployment_to_json(const struct deployment *d)
 	json_set(j, "stages", stages_to_json(d));
 	json_set(j, "commit", commit_to_json(d));
 	json_set(j, "ignored", json_copy(d->ignored));
+	json_set(j, "notes", json_copy(d->notes));
 	json_set_int(source, "bytes", d->source_bytes);
 	json_set_int(source, "files", d->source_files);
 	json_set(j, "source", source);
@@ -309,8 +314,9 @@ deployment_from_json(const struct json *j, struct err *e)
 	d->ignored_keep = json_get_bool(j, "keep_ignored", false);
 	d->no_cache = !json_get_bool(j, "cache", true);
 	for (size_t i = 0; i < COUNT(objects); i++)
-		*object_at(d, &objects[i]) =
-		    json_copy(json_get_object(j, objects[i].name));
+		*object_at(d, &objects[i]) = json_copy(i < FIRST_ARRAY
+			? json_get_object(j, objects[i].name)
+			: json_get_array(j, objects[i].name));
 	stages_from_json(d, json_get_array(j, "stages"));
 	results_from_json(d, j);
 	return d;
@@ -452,9 +458,9 @@ objects_from_fields(struct deployment *d, const char *const *fields,
 			return err_within(e, "record of %s: %s", d->id,
 			    objects[i].name);
 		*object_at(d, &objects[i]) = j;
-		if (!json_is_object(j))
+		if (json_is_object(j) != (i < FIRST_ARRAY))
 			return err_set(e, ERR_INVALID,
-			    "record of %s: %s is no object", d->id,
+			    "record of %s: %s is of the wrong type", d->id,
 			    objects[i].name);
 	}
 	return 0;

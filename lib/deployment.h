@@ -64,6 +64,8 @@ struct deployment {
 	char *commit, *commit_ref, *subject;
 	struct json *plan;		/* object, or NULL */
 	struct json *ignored;		/* {"count", "names"} or NULL */
+	struct json *notes;		/* sentences about the source; array of
+					   strings, or NULL */
 	int64_t source_bytes, source_files;
 	int64_t bytes, files;		/* of the site */
 	int64_t log_bytes;
@@ -85,6 +87,11 @@ const char *deployment_stage_name(enum deployment_stage);
  * without an id, created now.  NULL with ERR_INVALID that names the field. */
 struct deployment *deployment_from_request(const struct json *, struct err *);
 
+/* The same for what goes along with an archive: url, ref and env are not of
+ * it. */
+struct deployment *deployment_from_archive_request(const struct json *,
+    struct err *);
+
 /* The durable form; everything but env.  _from_json(_to_json(d)) is d; env is
  * taken where the caller has put it in (a job for davit-build). */
 struct json *deployment_to_json(const struct deployment *);
@@ -96,7 +103,7 @@ struct json *deployment_view(const struct deployment *, const struct conf *,
     int64_t position);
 
 /* Flat fields of the Redis hash: name, value, name, value, … NULL.  Values
- * are text; numbers in decimal; plan, env and ignored as JSON; stage times as
+ * are text; numbers in decimal; plan, env, ignored and notes as JSON; stage times as
  * "build.started", "build.ended", "build.failed".  Free with
  * deployment_fields_free(). */
 char **deployment_to_fields(const struct deployment *);

@@ -10,7 +10,9 @@
 #define FRAMEWORK_MAX_BYTES 40
 #define NODE_MAX_BYTES 40
 
-static const char *const known[] = { "url", "ref", "dir", "install", "build",
+static const char *const of_archive[] = { "dir", "install", "build", "output",
+	"framework", "node", NULL };
+static const char *const of_url[] = { "url", "ref", "dir", "install", "build",
 	"output", "env", "framework", "node", "ignored",
 	"cache", NULL };
 
@@ -178,18 +180,14 @@ take_env(struct deployment *d, const struct json *j, struct err *e)
 	return 0;
 }
 
+/* What concerns the build, whatever the source. */
 static int
-take_all(struct deployment *d, const struct json *j, struct err *e)
+take_build(struct deployment *d, const struct json *j, struct err *e)
 {
-	if (!json_is_object(j))
-		return err_set(e, ERR_INVALID, "a JSON object is needed");
-	if (json_only(j, known, e) == -1 || take_url(d, j, e) == -1 ||
-	    take_ref(d, j, e) == -1 ||
-	    take_directory(&d->dir, j, "dir", e) == -1 ||
+	if (take_directory(&d->dir, j, "dir", e) == -1 ||
 	    take_command(&d->install, j, "install", e) == -1 ||
 	    take_command(&d->build, j, "build", e) == -1 ||
-	    take_output(d, j, e) == -1 || take_env(d, j, e) == -1 ||
-	    take_ignored(d, j, e) == -1 || take_cache(d, j, e) == -1)
+	    take_output(d, j, e) == -1)
 		return -1;
 	if (take_word(&d->framework, j, "framework", FRAMEWORK_MAX_BYTES,
 		"abcdefghijklmnopqrstuvwxyz0123456789-",
@@ -200,15 +198,42 @@ take_all(struct deployment *d, const struct json *j, struct err *e)
 	    "a version such as \"22\", \">=20 <23\" or \"lts\"", e);
 }
 
+static int
+take_all(struct deployment *d, const struct json *j, struct err *e)
+{
+	if (!json_is_object(j))
+		return err_set(e, ERR_INVALID, "a JSON object is needed");
+	if (json_only(j, of_url, e) == -1 || take_url(d, j, e) == -1 ||
+	    take_ref(d, j, e) == -1 || take_build(d, j, e) == -1 ||
+	    take_env(d, j, e) == -1 || take_ignored(d, j, e) == -1)
+		return -1;
+	return take_cache(d, j, e);
+}
+
+/* The record where taking went well, else NULL. */
+static struct deployment *
+taken(struct deployment *d, int rc)
+{
+	d->created = d->updated = name_now_ms();
+	if (rc == 0)
+		return d;
+	deployment_free(d);
+	return NULL;
+}
+
 struct deployment *
 deployment_from_request(const struct json *j, struct err *e)
 {
 	struct deployment *d = deployment_new();
 
-	d->created = d->updated = name_now_ms();
-	if (take_all(d, j, e) == -1) {
-		deployment_free(d);
-		return NULL;
-	}
-	return d;
+	return taken(d, take_all(d, j, e));
+}
+
+struct deployment *
+deployment_from_archive_request(const struct json *j, struct err *e)
+{
+	struct deployment *d = deployment_new();
+	int rc = json_only(j, of_archive, e);
+
+	return taken(d, rc == 0 ? take_build(d, j, e) : -1);
 }

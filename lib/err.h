@@ -57,13 +57,16 @@
 	X(ERR_REF_NOTFOUND, "ref_not_found", \
 	    "Name a branch, a tag or a full commit id of the repository.") \
 	X(ERR_DIR_NOTFOUND, "dir_not_found", \
-	    "Name a directory that the commit holds.") \
+	    "Name a directory that the source holds.") \
 	X(ERR_REPO_TOOBIG, "repository_too_large", \
 	    "Take large files out, or ask the operator to raise the bound.") \
 	X(ERR_REPO_UNSAFE, "repository_unsafe", \
 	    "Remove the named entry from the repository.") \
 	X(ERR_REPO_EMPTY, "repository_empty", \
 	    "Push a commit to the repository first.") \
+	X(ERR_ARCHIVE, "archive_invalid", \
+	    "Make it with 'git archive HEAD' or 'tar -c .'; gzip, bzip2, xz " \
+	    "and zstd are understood.") \
 	X(ERR_ADDRESS, "address_forbidden", \
 	    "Private addresses are fetched from only where allow_hosts in " \
 	    "davit.conf names them.") \

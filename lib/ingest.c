@@ -35,6 +35,10 @@
  * kill what has not left 8 s later. */
 #define LEAVE_MS 4000
 
+/* What an entry of an archive takes beside its contents, generously: header,
+ * extended header, padding. */
+#define ENTRY_MAX_BYTES 4096
+
 #define MAX_ARGS 10
 #define MAX_ENV 16
 
@@ -44,6 +48,11 @@ struct ingest {
 	const struct deployment *deployment;
 	char *scratch;
 	struct child child;
+	tar_source *body;	/* an archive in place of a URL; NULL */
+	void *body_arg;
+	int64_t body_bytes;	/* taken of it so far */
+	struct buf piece;	/* of the body, on its way into in */
+	int in;			/* our end of its stdin, for the body */
 	int out, result;	/* our ends of its stdout and descriptor 3 */
 	struct buf lines;	/* what came through result */
 	struct store_writer *writer;
@@ -142,6 +151,8 @@ make_argv(const struct ingest *in, char **argv)
 	size_t n = 0;
 
 	argv[n++] = xstrdup("davit-fetch");
+	if (in->body != NULL)
+		argv[n++] = xstrdup("--tar");
 	if (d->ref != NULL)
 		argv[n++] = xasprintf("--ref=%s", d->ref);
 	if (d->dir != NULL)
@@ -149,7 +160,8 @@ make_argv(const struct ingest *in, char **argv)
 	if (d->has_ignored_keep ? d->ignored_keep : in->conf->ignored_keep)
 		argv[n++] = xstrdup("--ignored=keep");
 	argv[n++] = xstrdup("--");
-	argv[n++] = xstrdup(d->url);
+	if (in->body == NULL)
+		argv[n++] = xstrdup(d->url);
 	argv[n] = NULL;
 	return n;
 }
@@ -157,25 +169,29 @@ make_argv(const struct ingest *in, char **argv)
 static int
 start_fetch(struct ingest *in, struct err *e)
 {
-	int out[2] = { -1, -1 }, result[2] = { -1, -1 };
+	int body[2] = { -1, -1 }, out[2] = { -1, -1 }, result[2] = { -1, -1 };
 	char *path = xasprintf("%s/davit-fetch", conf_libexecdir());
 	char *argv[MAX_ARGS];
 	size_t argc = make_argv(in, argv);
 	int rc = -1;
 
 	make_env(in);
-	if (child_pipe(out, e) == 0 && child_pipe(result, e) == 0) {
+	if ((in->body == NULL || (child_pipe(body, e) == 0 &&
+		fdio_nonblock(body[1], e) == 0)) &&
+	    child_pipe(out, e) == 0 && child_pipe(result, e) == 0) {
 		struct child_spec spec = { .path = path,
 			.argv = (const char *const *)argv,
 			.env = (const char *const *)in->env,
-			.fds = { -1, out[1], STDERR_FILENO, result[1] },
+			.fds = { body[0], out[1], STDERR_FILENO, result[1] },
 			.nfds = 4, .cwd = in->scratch,
 			.die_with_parent = true };
 
 		rc = child_start(&in->child, &spec, e);
 	}
+	fdio_close(&body[0]);
 	fdio_close(&out[1]);
 	fdio_close(&result[1]);
+	in->in = body[1];
 	in->out = out[0];
 	in->result = result[0];
 	while (argc > 0)
@@ -239,6 +255,46 @@ take_piece(struct ingest *in, int *fd, struct err *e)
 	return 0;
 }
 
+/* The next piece of the archive; its end closes davit-fetch's stdin. */
+static int
+read_body(struct ingest *in, struct err *e)
+{
+	const struct conf *c = in->conf;
+	int64_t most = c->source_bytes + c->source_files * ENTRY_MAX_BYTES;
+	ssize_t n;
+
+	n = in->body(in->body_arg, buf_space(&in->piece, STREAM_STEP),
+	    STREAM_STEP, e);
+	if (n == -1)
+		return -1;
+	if (n == 0)
+		fdio_close(&in->in);
+	buf_grow(&in->piece, (size_t)n);
+	if ((in->body_bytes += n) > most)
+		return err_set(e, ERR_TOOBIG,
+		    "the archive has over %lld bytes", (long long)most);
+	return 0;
+}
+
+/* Give davit-fetch what its stdin takes.  One that takes no more has all, or
+ * tells why. */
+static int
+give_piece(struct ingest *in, struct err *e)
+{
+	ssize_t n;
+
+	if (in->piece.len == 0 && (read_body(in, e) == -1))
+		return -1;
+	if (in->in == -1)
+		return 0;
+	n = write(in->in, in->piece.data, in->piece.len);
+	if (n > 0)
+		buf_drop(&in->piece, (size_t)n);
+	else if (n == -1 && errno != EINTR && errno != EAGAIN)
+		fdio_close(&in->in);
+	return 0;
+}
+
 static void
 hurry(struct ingest *in)
 {
@@ -257,13 +313,14 @@ pump(struct ingest *in, struct err *e)
 		struct pollfd p[] = { { .fd = in->out, .events = POLLIN },
 			{ .fd = in->result, .events = POLLIN },
 			{ .fd = in->leaving ? -1 : leave_fd,
-			    .events = POLLIN } };
+			    .events = POLLIN },
+			{ .fd = in->in, .events = POLLOUT } };
 		int64_t left = in->deadline - name_tick_ms();
 		int n;
 
 		if (left <= 0)
 			return too_late(in, e);
-		if ((n = poll(p, 3, (int)left)) == -1 && errno != EINTR)
+		if ((n = poll(p, 4, (int)left)) == -1 && errno != EINTR)
 			return err_errno(e, "poll");
 		if (n <= 0)
 			continue;
@@ -272,6 +329,8 @@ pump(struct ingest *in, struct err *e)
 		if (p[0].revents != 0 && take_piece(in, &in->out, e) == -1)
 			return -1;
 		if (p[1].revents != 0 && take_piece(in, &in->result, e) == -1)
+			return -1;
+		if (p[3].revents != 0 && give_piece(in, e) == -1)
 			return -1;
 	}
 	return 0;
@@ -334,20 +393,23 @@ static void
 take_report(struct deployment *d, const struct json *report)
 {
 	const struct json *ignored = json_get_object(report, "ignored");
+	const struct json *notes = json_get_array(report, "notes");
 
 	free(d->commit);
 	free(d->commit_ref);
 	free(d->subject);
 	json_free(d->ignored);
+	json_free(d->notes);
 	d->commit = xstrdup_null(json_get_string(report, "commit"));
 	d->commit_ref = xstrdup_null(json_get_string(report, "ref"));
 	d->subject = xstrdup_null(json_get_string(report, "subject"));
 	d->ignored = ignored == NULL ? NULL : json_copy(ignored);
+	d->notes = notes == NULL ? NULL : json_copy(notes);
 	d->source_bytes = json_get_int(report, "bytes", 0);
 	d->source_files = json_get_int(report, "files", 0);
 }
 
-/* 0 only for exit status 0, a report with a commit, and {"ok":true}. */
+/* 0 only for exit status 0, a report with its files, and {"ok":true}. */
 static int
 judge(const struct ingest *in, struct deployment *d, int status,
     struct err *e)
@@ -358,7 +420,7 @@ judge(const struct ingest *in, struct deployment *d, int status,
 	if (told_error(first, e) == -1 || told_error(second, e) == -1)
 		goto out;
 	if (status != 0 || !json_get_bool(second, "ok", false) ||
-	    json_get_string(first, "commit") == NULL) {
+	    json_get_int(first, "files", 0) <= 0) {
 		odd_end(status, e);
 		goto out;
 	}
@@ -379,6 +441,7 @@ clear(struct ingest *in)
 		child_signal(&in->child, SIGKILL);
 		child_wait(&in->child, -1, NULL, NULL);
 	}
+	fdio_close(&in->in);
 	fdio_close(&in->out);
 	fdio_close(&in->result);
 	tar_zstd_free(in->zstd);
@@ -390,6 +453,7 @@ clear(struct ingest *in)
 	while (in->nenv > 0)
 		free(in->env[--in->nenv]);
 	buf_clear(&in->lines);
+	buf_clear(&in->piece);
 }
 
 static int
@@ -417,13 +481,14 @@ is_fetch_failure(enum err_code code)
 	    code == ERR_INVALID;
 }
 
-int
-ingest_fetch(const struct conf *conf, struct store *store,
-    struct deployment *d, struct err *e)
+static int
+ingest(const struct conf *conf, struct store *store, struct deployment *d,
+    tar_source *body, void *body_arg, struct err *e)
 {
 	struct deployment_times *t = &d->stages[STAGE_FETCH];
 	struct ingest in = { .conf = conf, .deployment = d,
-		.child = CHILD_INIT, .out = -1, .result = -1,
+		.body = body, .body_arg = body_arg,
+		.child = CHILD_INIT, .in = -1, .out = -1, .result = -1,
 		.deadline = name_tick_ms() + conf->fetch_time * 1000 +
 		    GRACE_MS };
 	struct err own = { .code = ERR_NONE };
@@ -437,9 +502,23 @@ ingest_fetch(const struct conf *conf, struct store *store,
 	if (rc == 0)
 		return 0;
 	t->failed = true;
-	if (is_fetch_failure(own.code))
+	if (body == NULL && is_fetch_failure(own.code))
 		err_within(&own, "Failed to clone repository");
 	if (e != NULL)
 		*e = own;
 	return -1;
+}
+
+int
+ingest_fetch(const struct conf *conf, struct store *store,
+    struct deployment *d, struct err *e)
+{
+	return ingest(conf, store, d, NULL, NULL, e);
+}
+
+int
+ingest_archive(const struct conf *conf, struct store *store,
+    struct deployment *d, tar_source *source, void *arg, struct err *e)
+{
+	return ingest(conf, store, d, source, arg, e);
 }

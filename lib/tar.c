@@ -324,6 +324,18 @@ reader_bounds(struct tar_reader *r, const struct tar_entry *t, struct err *e)
 	return 0;
 }
 
+/* libarchive takes the end of the stream, between two entries, for the end of
+ * the archive, which has a mark: an archive that was cut has none. */
+static int
+reader_end(struct tar_reader *r, struct err *e)
+{
+	if (archive_filter_bytes(r->archive, 0) >
+	    archive_read_header_position(r->archive))
+		return 0;
+	return err_set(e, ERR_INVALID,
+	    "not a whole tar archive: it has no end");
+}
+
 int
 tar_reader_next(struct tar_reader *r, struct tar_entry *t, struct err *e)
 {
@@ -333,7 +345,7 @@ tar_reader_next(struct tar_reader *r, struct tar_entry *t, struct err *e)
 	for (;;) {
 		rc = archive_read_next_header(r->archive, &entry);
 		if (rc == ARCHIVE_EOF)
-			return 0;
+			return reader_end(r, e);
 		if (rc != ARCHIVE_OK && rc != ARCHIVE_WARN)
 			return reader_error(r, e);
 		if (archive_entry_pathname(entry) == NULL)

@@ -39,6 +39,6 @@ fake_body(void *arg, void *data, size_t size)
 	return (ssize_t)n;
 }
 
-#define FAKE_SOURCE(fake) { fake_variable, fake_body, (fake) }
+#define FAKE_SOURCE(fake) { fake_variable, fake_body, (fake), NULL }
 
 #endif

@@ -122,8 +122,6 @@ for method in GET PUT DELETE PATCH; do
 	refused 405 method_not_allowed "$method /get/url"
 	is "$(header allow)" POST '… with what is allowed'
 done
-ask POST /get/tar
-refused 404 not_found 'POST /get/tar is yet to come'
 for path in /get /get/ /get/url/ /get/urls /nothing /status /status/ \
 	/status/abc /status/abcdefghijk \
 	/status/abcdefghi%2f /status/abcdef.hij /log/x /deployments/; do

@@ -171,6 +171,7 @@ full_record(void)
 	d->subject = xstrdup("a \"subject\"");
 	d->plan = json_parse("{\"rule\":\"vite\"}", 15, NULL);
 	d->ignored = json_parse("{\"count\":3}", 11, NULL);
+	d->notes = json_parse("[\"a\"]", 5, NULL);
 	d->source_bytes = 100;
 	d->source_files = 5;
 	d->bytes = (int64_t)1 << 40;
@@ -238,6 +239,27 @@ fields_give_the_record_back(void **state)
 }
 
 static void
+archive_comes_without_url(void **state)
+{
+	static const char good[] = "{\"dir\": \"web/\", \"build\": \"\"}";
+	static const char bad[] = "{" URL "}";
+	struct json *j = json_parse(good, strlen(good), NULL);
+	struct deployment *d = deployment_from_archive_request(j, NULL);
+	struct err e;
+
+	assert_non_null(d);
+	assert_string_equal(d->dir, "web");
+	assert_string_equal(d->build, "");
+	assert_null(d->url);
+	deployment_free(d);
+	json_free(j);
+	j = json_parse(bad, strlen(bad), NULL);
+	assert_null(deployment_from_archive_request(j, &e));
+	assert_int_equal(e.code, ERR_INVALID);
+	json_free(j);
+}
+
+static void
 foreign_fields_are_checked(void **state)
 {
 	static const char *const bad[][9] = {
@@ -248,6 +270,7 @@ foreign_fields_are_checked(void **state)
 		{ "id", "abc0123def", "state", "asleep", NULL },
 		{ "id", "abc0123def", "state", "queued", "plan", "{", NULL },
 		{ "id", "abc0123def", "state", "queued", "env", "[]", NULL },
+		{ "id", "abc0123def", "state", "queued", "notes", "{}", NULL },
 	};
 	static const char *const odd[] = { "id", "abc0123def", "state",
 		"queued", "created", "soon", "x", "y", "url", NULL };
@@ -331,6 +354,7 @@ main(void)
 		cmocka_unit_test(sizes_are_bounded),
 		cmocka_unit_test(json_gives_the_record_back),
 		cmocka_unit_test(fields_give_the_record_back),
+		cmocka_unit_test(archive_comes_without_url),
 		cmocka_unit_test(foreign_fields_are_checked),
 		cmocka_unit_test(view_tells_all_but_secrets),
 		cmocka_unit_test(view_of_a_waiting_one_tells_its_place),

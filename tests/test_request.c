@@ -183,6 +183,31 @@ body_is_read_to_its_bound(void **state)
 }
 
 static void
+streamed_body_is_the_handlers(void **state)
+{
+	struct fake_request fake = { { "REQUEST_METHOD", "PUT", "REQUEST_URI",
+		"/get/tar?dir=a" }, "0123456789", 10, 1 };
+	const struct request_source source = { fake_variable, fake_body,
+		&fake, "/get/tar" };
+	struct request r;
+	struct err e;
+	char data[8];
+
+	assert_int_equal(request_init(&r, &source, &e), 0);
+	assert_int_equal(r.method, METHOD_PUT);
+	assert_true(r.streamed);
+	assert_int_equal(fake.len, 10);
+	assert_string_equal(request_param(&r, "dir"), "a");
+	assert_int_equal(request_read(&r, data, 8, &e), 8);
+	assert_int_equal(request_read(&r, data, 8, &e), 2);
+	assert_int_equal(request_read(&r, data, 8, &e), -1);
+	assert_int_equal(e.code, ERR_INVALID);
+	assert_true(r.gone);
+	request_drain(&r);
+	request_clear(&r);
+}
+
+static void
 etags_are_compared(void **state)
 {
 	char etag[CONDITION_ETAG_SIZE], big[CONDITION_ETAG_SIZE];
@@ -257,6 +282,7 @@ main(void)
 		cmocka_unit_test(query_is_decoded),
 		cmocka_unit_test(hostile_queries_are_refused),
 		cmocka_unit_test(body_is_read_to_its_bound),
+		cmocka_unit_test(streamed_body_is_the_handlers),
 		cmocka_unit_test(etags_are_compared),
 		cmocka_unit_test(ranges_are_understood),
 	};

@@ -169,6 +169,8 @@ cut_and_foreign_streams_are_errors(void **state)
 	add(w, "a", TAR_FILE, "0123456789");
 	assert_int_equal(tar_writer_close(w, NULL), 0);
 	tar_writer_free(w);
+	out.len = 1024; /* behind the only entry, before the end's mark */
+	assert_int_equal(read_all(&out, &wide), ERR_INVALID);
 	out.len = 515; /* in the middle of the contents */
 	assert_int_equal(read_all(&out, &wide), ERR_INVALID);
 	memset(out.data, 'x', out.len);

@@ -105,6 +105,26 @@ make_plan(struct build *b, struct err *e)
 	return 0;
 }
 
+/* What became of the source on its way: it may be why a build fails. */
+static void
+tell_source(struct build *b)
+{
+	const struct deployment *r = b->job->record;
+	const struct json *names = json_get_array(r->ignored, "names");
+	int64_t count = json_get_int(r->ignored, "count", 0);
+
+	for (size_t i = 0; i < json_count(r->notes); i++)
+		buildlog_say(b->log, "note: %s",
+		    json_as_string(json_at(r->notes, i)));
+	if (count == 0)
+		return;
+	buildlog_say(b->log, "note: %lld committed files match .gitignore "
+	    "and are left out (\"ignored\": \"keep\" keeps them):",
+	    (long long)count);
+	for (size_t i = 0; i < json_count(names); i++)
+		buildlog_say(b->log, "  %s", json_as_string(json_at(names, i)));
+}
+
 static int
 tell_plan(struct build *b, struct err *e)
 {
@@ -156,7 +176,10 @@ prepare(struct build *b, struct err *e)
 {
 	if (events_stage(b->job->events, STATE_BUILDING, STAGE_PREPARE, e) ==
 		-1 ||
-	    make_plan(b, e) == -1 || tell_plan(b, e) == -1)
+	    make_plan(b, e) == -1)
+		return -1;
+	tell_source(b);
+	if (tell_plan(b, e) == -1)
 		return -1;
 	lap(b, "plan");
 	return b->plan->container ? open_box(b, e) : 0;

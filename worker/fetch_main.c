@@ -1,5 +1,6 @@
 /*
- * davit-fetch: a repository's URL in, a tar stream out; see davit-fetch(8).
+ * davit-fetch: a repository's URL, or an archive, in, a tar stream out; see
+ * davit-fetch(8).
  *
  * What it reads comes from strangers, so it holds nothing: no store, no
  * Redis, no Docker, hardly an environment, and it can be killed at any time.
@@ -34,6 +35,7 @@
 #include "lib/name.h"
 #include "lib/source.h"
 #include "lib/tar.h"
+#include "lib/tarball.h"
 
 #define MiB ((int64_t)1 << 20)
 #define TiB ((int64_t)1 << 40)
@@ -56,12 +58,15 @@ struct settings {
 	char *allow_hosts;
 	char *ref;
 	char *dir;
+	bool tar;		/* an archive on stdin, no repository */
 	bool have_result;	/* RESULT_FD is there to write to */
 };
 
 static const char usage[] =
     "usage: davit-fetch [--ref REF] [--dir DIR] [--ignored keep|drop] URL\n"
-    "Write one commit of the repository at URL to stdout as a tar stream.\n";
+    "       davit-fetch --tar [--dir DIR]\n"
+    "Write one commit of the repository at URL, or the archive on stdin, to\n"
+    "stdout as a tar stream.\n";
 
 /* ---- results ---- */
 
@@ -84,6 +89,8 @@ exit_status(enum err_code code)
 		{ ERR_REPO_UNSAFE, 10 },
 		{ ERR_REPO_EMPTY, 11 },
 		{ ERR_ADDRESS, 12 },
+		{ ERR_ARCHIVE, 13 },
+		{ ERR_TOOBIG, 9 },
 	};
 
 	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++)
@@ -179,6 +186,27 @@ tell_success(const struct settings *s, struct err *e)
 	line = json_new_object();
 	json_set_bool(line, "ok", true);
 	rc = write_result(line, e);
+	json_free(line);
+	return rc;
+}
+
+static int
+tell_archive(const struct settings *s, const struct tarball_report *r,
+    struct err *e)
+{
+	struct json *line = json_new_object(), *notes;
+	int rc = 0;
+
+	json_set_int(line, "files", r->files);
+	json_set_int(line, "bytes", r->bytes);
+	if (r->git > 0) {
+		notes = json_new_array();
+		json_append_string(notes, "git's own files are left out of "
+		    "the archive");
+		json_set(line, "notes", notes);
+	}
+	if (s->have_result)
+		rc = write_result(line, e);
 	json_free(line);
 	return rc;
 }
@@ -310,11 +338,48 @@ stream(struct source *source, struct err *e)
 	return rc;
 }
 
+static ssize_t
+stdin_source(void *arg, void *data, size_t size, struct err *e)
+{
+	return fdio_read(STDIN_FILENO, data, size, e);
+}
+
+static int
+rewrite(const struct settings *s, struct err *e)
+{
+	const struct source_options *o = &s->source;
+	const struct tarball_options options = { .dir = s->dir,
+		.bounds = { .bytes = o->source_bytes,
+		    .files = o->source_files },
+		.deadline = o->wire.deadline };
+	struct tarball_report report;
+	struct tar_writer *w;
+	int rc = -1;
+
+	if ((w = tar_writer_new(stdout_sink, NULL, e)) != NULL &&
+	    tarball_copy(stdin_source, NULL, w, &options, &report, e) == 0 &&
+	    tar_writer_close(w, e) == 0)
+		rc = tell_archive(s, &report, e);
+	tar_writer_free(w);
+	return rc;
+}
+
+static int
+fetch(const struct settings *s, struct err *e)
+{
+	struct source *source = source_fetch(&s->url, &s->source, e);
+	int rc = -1;
+
+	if (source != NULL && tell_report(s, source, e) == 0)
+		rc = stream(source, e);
+	source_free(source);
+	return rc;
+}
+
 /* Everything, in the scratch directory.  Gives the exit status. */
 static int
 work(struct settings *s, pid_t parent)
 {
-	struct source *source = NULL;
 	struct err e = { .code = ERR_NONE };
 	int rc = -1;
 
@@ -322,14 +387,11 @@ work(struct settings *s, pid_t parent)
 		goto out;
 	set_deadline(s);
 	s->source.wire.deadline = name_tick_ms() + s->time * 1000;
-	if ((source = source_fetch(&s->url, &s->source, &e)) == NULL ||
-	    tell_report(s, source, &e) == -1 || stream(source, &e) == -1)
-		goto out;
+	rc = s->tar ? rewrite(s, &e) : fetch(s, &e);
 	alarm(0);
-	rc = tell_success(s, &e);
+	if (rc == 0)
+		rc = tell_success(s, &e);
 out:
-	alarm(0);
-	source_free(source);
 	return rc == 0 ? 0 : tell_failure(s, &e);
 }
 
@@ -477,6 +539,8 @@ check_names(struct settings *s, const char *url, struct err *e)
 		    "dir: not a path inside the repository");
 	s->source.ref = s->ref;
 	s->source.dir = s->dir;
+	if (s->tar)
+		return 0;
 	return name_url(&s->url, url, strlen(url), e);
 }
 
@@ -488,6 +552,7 @@ take_options(struct settings *s, int argc, char **argv, struct err *e)
 		{ "ref", required_argument, NULL, 'r' },
 		{ "dir", required_argument, NULL, 'd' },
 		{ "ignored", required_argument, NULL, 'i' },
+		{ "tar", no_argument, NULL, 't' },
 		{ "help", no_argument, NULL, 'h' },
 		{ "version", no_argument, NULL, 'V' },
 		{ NULL, 0, NULL, 0 },
@@ -504,6 +569,8 @@ take_options(struct settings *s, int argc, char **argv, struct err *e)
 		} else if (c == 'i' && (strcmp(optarg, "keep") == 0 ||
 		    strcmp(optarg, "drop") == 0)) {
 			s->source.keep_ignored = optarg[0] == 'k';
+		} else if (c == 't') {
+			s->tar = true;
 		} else if (c == 'h') {
 			fputs(usage, stdout);
 			exit(0);
@@ -515,11 +582,11 @@ take_options(struct settings *s, int argc, char **argv, struct err *e)
 			exit(2);
 		}
 	}
-	if (argc - optind != 1) {
+	if (argc - optind != (s->tar ? 0 : 1)) {
 		fputs(usage, stderr);
 		exit(2);
 	}
-	return check_names(s, argv[optind], e);
+	return check_names(s, s->tar ? NULL : argv[optind], e);
 }
 
 /* 0 to 2 are open, RESULT_FD where the caller opened it for writing, and no
