@@ -215,6 +215,8 @@ request_clear(struct request *r)
 		free(r->params[i].name);
 		free(r->params[i].value);
 	}
+	if (r->body.len > 0) /* it may hold a token */
+		explicit_bzero(r->body.data, r->body.len);
 	buf_clear(&r->body);
 	memset(r, 0, sizeof(*r));
 }

@@ -17,6 +17,9 @@
 /* aliases/{name}.json, with all of its history. */
 #define ALIAS_FILE_MAX_BYTES (64 * 1024)
 
+/* A user name, password or token for a git host; JWTs are the longest. */
+#define LOGIN_MAX_BYTES 4096
+
 /* A ref name: git itself refuses over 255 in a path segment; two segments. */
 #define REF_MAX_BYTES 512
 

@@ -72,6 +72,8 @@ static const struct key keys[] = {
 	SIZE(source_bytes, "512M", 1, 64 * GiB),
 	NUMBER(source_files, "100000", 1, 10000000),
 	SIZE(pack_bytes, "512M", 1, 64 * GiB),
+	STRING(credentials, NULL),
+	STRING(fetch_ca, ""),
 	STRING(allow_hosts, ""),
 	STRING(scratch, DAVIT_STATE_PATH "/scratch"),
 	STRING(fetch_user, NULL),

@@ -40,6 +40,8 @@ struct conf {
 	int64_t source_bytes;	/* of all files, uncompressed */
 	int64_t source_files;
 	int64_t pack_bytes;	/* received from the git host */
+	char *credentials;	/* file of logins at git hosts; NULL: none */
+	char *fetch_ca;		/* CA bundle in place of the system's; "" */
 	char *allow_hosts;	/* hosts and addresses, blank-separated; "" */
 	char *scratch;		/* directory for what is being fetched */
 	char *fetch_user;	/* davit-fetch's, when started as root */

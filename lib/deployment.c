@@ -95,6 +95,7 @@ deployment_free(struct deployment *d)
 		free(*text_at(d, &texts[i]));
 	for (size_t i = 0; i < COUNT(objects); i++)
 		json_free(*object_at(d, &objects[i]));
+	login_clear(&d->login);
 	free(d);
 }
 

@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "lib/bounds.h"
+#include "lib/credentials.h"
 #include "lib/err.h"
 
 struct json;
@@ -57,6 +58,8 @@ struct deployment {
 	struct json *env;		/* object of strings, or NULL; never
 					   shown */
 	bool no_cache;			/* "cache": false was given */
+	struct login login;		/* at the git host; in none of the
+					   record's other forms */
 	bool has_ignored_keep;		/* "ignored" was given: */
 	bool ignored_keep;		/* "keep", else "drop" */
 

@@ -1,6 +1,7 @@
 /* What a request may ask for; the rules of POST /get/url. */
 #include "lib/deployment.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "lib/json.h"
@@ -10,23 +11,66 @@
 #define FRAMEWORK_MAX_BYTES 40
 #define NODE_MAX_BYTES 40
 
+/* Hosts look at the token; where they look at the user too, it is to be
+ * given.  This one GitHub documents. */
+#define ANY_USER "x-access-token"
+
 static const char *const of_archive[] = { "dir", "install", "build", "output",
 	"framework", "node", NULL };
 static const char *const of_url[] = { "url", "ref", "dir", "install", "build",
-	"output", "env", "framework", "node", "ignored",
-	"cache", NULL };
+	"output", "env", "framework", "node", "ignored", "cache", "auth",
+	NULL };
 
 static int
 take_url(struct deployment *d, const struct json *j, struct err *e)
 {
 	struct name_url url;
+	struct login *login = &d->login;
 	const char *s;
+	char *bare;
+	int rc;
 
 	if (json_want_string(j, "url", true, URL_MAX_BYTES, &s, e) == -1)
 		return -1;
-	if (name_url(&url, s, strlen(s), e) == -1)
+	rc = name_url_login(s, &bare, &login->user, &login->secret, e);
+	if (rc == 0)
+		rc = name_url(&url, bare, strlen(bare), e);
+	free(bare);
+	if (rc == -1)
 		return err_within(e, "url");
 	d->url = xstrdup(url.text);
+	return 0;
+}
+
+/* {"token"} or {"user", "token"}, in place of a login in the URL. */
+static int
+take_auth(struct deployment *d, const struct json *j, struct err *e)
+{
+	static const char *const fields[] = { "user", "token", NULL };
+	const struct json *auth;
+	const char *user, *token;
+
+	if (json_want_object(j, "auth", &auth, e) == -1)
+		return -1;
+	if (auth == NULL)
+		return 0;
+	if (json_only(auth, fields, e) == -1 ||
+	    json_want_string(auth, "user", false, LOGIN_MAX_BYTES, &user,
+		e) == -1 ||
+	    json_want_string(auth, "token", true, LOGIN_MAX_BYTES, &token,
+		e) == -1)
+		return err_within(e, "auth");
+	if (d->login.user != NULL)
+		return err_set(e, ERR_INVALID,
+		    "auth: the url holds a login as well");
+	if (strncmp(d->url, "https://", 8) != 0)
+		return err_set(e, ERR_INVALID,
+		    "auth: a token is sent over https:// only");
+	if (!name_is_login(user == NULL ? ANY_USER : user, token))
+		return err_set(e, ERR_INVALID,
+		    "auth: printable characters are needed, no ':' in user");
+	d->login.user = xstrdup(user == NULL ? ANY_USER : user);
+	d->login.secret = xstrdup(token);
 	return 0;
 }
 
@@ -205,7 +249,8 @@ take_all(struct deployment *d, const struct json *j, struct err *e)
 		return err_set(e, ERR_INVALID, "a JSON object is needed");
 	if (json_only(j, of_url, e) == -1 || take_url(d, j, e) == -1 ||
 	    take_ref(d, j, e) == -1 || take_build(d, j, e) == -1 ||
-	    take_env(d, j, e) == -1 || take_ignored(d, j, e) == -1)
+	    take_env(d, j, e) == -1 || take_ignored(d, j, e) == -1 ||
+	    take_auth(d, j, e) == -1)
 		return -1;
 	return take_cache(d, j, e);
 }

@@ -53,7 +53,8 @@
 	X(ERR_REPO_NOTFOUND, "repository_not_found", \
 	    "Check the URL: 'git ls-remote URL' must list its branches.") \
 	X(ERR_REPO_PRIVATE, "repository_private", \
-	    "Make the repository public: it asks for a password.") \
+	    "Give a token that may read it, \"auth\": {\"token\": …}, or make it " \
+	    "public.") \
 	X(ERR_REF_NOTFOUND, "ref_not_found", \
 	    "Name a branch, a tag or a full commit id of the repository.") \
 	X(ERR_DIR_NOTFOUND, "dir_not_found", \

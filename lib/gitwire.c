@@ -34,6 +34,7 @@ static const char info_refs[] = "/info/refs?service=git-upload-pack";
 
 struct wire {
 	struct name_url url;	/* changes where a server redirects */
+	const struct name_url *asked;
 	struct gitproto *proto;
 	const struct gitwire_options *options;
 
@@ -107,11 +108,35 @@ explain(const struct wire *w, struct err *e)
 	}
 }
 
+/* The login is for whom it was given for: the same scheme, host and port. */
+static bool
+is_asked(const struct wire *w)
+{
+	return w->url.port == w->asked->port &&
+	    strcmp(w->url.scheme, w->asked->scheme) == 0 &&
+	    strcmp(w->url.host, w->asked->host) == 0;
+}
+
+static void
+add_login(const struct wire *w, struct http_request *r)
+{
+	if (w->options->user == NULL || !is_asked(w))
+		return;
+	r->user = w->options->user;
+	r->secret = w->options->secret;
+}
+
 static int
 bad_status(const struct wire *w, long status, struct err *e)
 {
 	const char *host = w->url.host;
 
+	if ((status == 401 || status == 403) && w->options->user != NULL)
+		return err_set(e, ERR_REPO_PRIVATE,
+		    "%s does not accept the token for this repository: it "
+		    "may be wrong, expired, or without the right to read%s",
+		    host, is_asked(w) ? "" : "; another host has sent there, "
+		    "and is not given it");
 	if (status == 401 || status == 403)
 		return err_set(e, ERR_REPO_PRIVATE,
 		    "%s wants a password: the repository is private, "
@@ -245,6 +270,7 @@ advertisement(struct wire *w, struct http *http, struct err *e)
 
 	gitproto_restart(w->proto);
 	w->proto_failed = false;
+	add_login(w, &r);
 	if ((r.total_ms = time_left(w, INT32_MAX, e)) == -1)
 		goto out;
 	if (http_perform(http, &r, &a, e) == -1)
@@ -280,6 +306,7 @@ exchange(struct wire *w, struct http *http, struct err *e)
 	int rc = -1;
 
 	gitproto_request(w->proto, &body);
+	add_login(w, &r);
 	r.body = body.data;
 	r.body_len = body.len;
 	if ((r.total_ms = time_left(w, INT32_MAX, e)) == -1)
@@ -480,7 +507,7 @@ int
 gitwire_fetch(const struct name_url *url, struct gitproto *proto,
     const struct gitwire_options *options, struct err *e)
 {
-	struct wire w = { .url = *url, .proto = proto, .options = options };
+	struct wire w = { .url = *url, .asked = url, .proto = proto, .options = options };
 
 	if (strcmp(url->scheme, "git") == 0)
 		return over_git(&w, e);

@@ -269,6 +269,11 @@ set_request(struct http_call *t, const char *url)
 		curl_easy_setopt(c, CURLOPT_POSTFIELDSIZE_LARGE,
 		    (curl_off_t)r->body_len);
 	}
+	if (r->user != NULL) {
+		curl_easy_setopt(c, CURLOPT_HTTPAUTH, (long)CURLAUTH_BASIC);
+		curl_easy_setopt(c, CURLOPT_USERNAME, r->user);
+		curl_easy_setopt(c, CURLOPT_PASSWORD, r->secret);
+	}
 	curl_easy_setopt(c, CURLOPT_CONNECTTIMEOUT_MS,
 	    (long)(r->connect_ms > 0 ? r->connect_ms : CONNECT_MS));
 	curl_easy_setopt(c, CURLOPT_LOW_SPEED_LIMIT, 1L);

@@ -30,6 +30,7 @@ struct http_request {
 	const char *const *headers;	/* "Name: value", NULL-terminated */
 	const void *body;		/* NULL: none */
 	size_t body_len;
+	const char *user, *secret;	/* basic authentication; NULL: none */
 	int64_t max_bytes;		/* of the answer's body; 0: unbounded */
 	int connect_ms, stall_ms, total_ms;	/* 0: 10 s, 60 s, none; stall:
 						   no byte either way */

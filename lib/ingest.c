@@ -14,6 +14,7 @@
 #include "lib/buf.h"
 #include "lib/child.h"
 #include "lib/conf.h"
+#include "lib/credentials.h"
 #include "lib/deployment.h"
 #include "lib/err.h"
 #include "lib/fdio.h"
@@ -52,6 +53,7 @@ struct ingest {
 	void *body_arg;
 	int64_t body_bytes;	/* taken of it so far */
 	struct buf piece;	/* of the body, on its way into in */
+	int login_fd;		/* where a login is to be read; -1: none */
 	int in;			/* our end of its stdin, for the body */
 	int out, result;	/* our ends of its stdout and descriptor 3 */
 	struct buf lines;	/* what came through result */
@@ -134,6 +136,7 @@ make_env(struct ingest *in)
 	add_env(in, "DAVIT_SCRATCH", ".");
 	add_env(in, "DAVIT_ALLOW_HOSTS", c->allow_hosts);
 	add_env(in, "DAVIT_FETCH_USER", c->fetch_user);
+	add_env(in, "DAVIT_CA", c->fetch_ca[0] == '\0' ? NULL : c->fetch_ca);
 	add_env_number(in, "DAVIT_FETCH_TIME", c->fetch_time);
 	add_env_number(in, "DAVIT_PACK_BYTES", c->pack_bytes);
 	add_env_number(in, "DAVIT_SOURCE_BYTES", c->source_bytes);
@@ -157,6 +160,8 @@ make_argv(const struct ingest *in, char **argv)
 		argv[n++] = xasprintf("--ref=%s", d->ref);
 	if (d->dir != NULL)
 		argv[n++] = xasprintf("--dir=%s", d->dir);
+	if (in->login_fd != -1)
+		argv[n++] = xstrdup("--login");
 	if (d->has_ignored_keep ? d->ignored_keep : in->conf->ignored_keep)
 		argv[n++] = xstrdup("--ignored=keep");
 	argv[n++] = xstrdup("--");
@@ -166,15 +171,60 @@ make_argv(const struct ingest *in, char **argv)
 	return n;
 }
 
+/* A login travels in a pipe, whole and at its end before davit-fetch starts:
+ * neither arguments nor environment, which others can read. */
+static int
+send_login(struct ingest *in, const struct login *login, struct err *e)
+{
+	char *text = xasprintf("%s\n%s\n", login->user, login->secret);
+	int pipe[2], rc = -1;
+
+	if (child_pipe(pipe, e) == 0) {
+		in->login_fd = pipe[0];
+		rc = fdio_write(pipe[1], text, strlen(text), e);
+		fdio_close(&pipe[1]);
+	}
+	explicit_bzero(text, strlen(text));
+	free(text);
+	return rc;
+}
+
+/* The request's login, or else the operator's for that URL, if any. */
+static int
+find_login(struct ingest *in, struct err *e)
+{
+	const struct deployment *d = in->deployment;
+	struct login login = { NULL, NULL };
+	struct name_url url;
+	int rc = 0;
+
+	if (d->login.user != NULL)
+		return send_login(in, &d->login, e);
+	if (in->body != NULL || in->conf->credentials == NULL)
+		return 0;
+	if (name_url(&url, d->url, strlen(d->url), e) == -1)
+		return -1;
+	rc = credentials_find(in->conf->credentials, &url, &login, e);
+	if (rc == 0 && login.user != NULL)
+		rc = send_login(in, &login, e);
+	login_clear(&login);
+	return rc;
+}
+
 static int
 start_fetch(struct ingest *in, struct err *e)
 {
 	int body[2] = { -1, -1 }, out[2] = { -1, -1 }, result[2] = { -1, -1 };
 	char *path = xasprintf("%s/davit-fetch", conf_libexecdir());
 	char *argv[MAX_ARGS];
-	size_t argc = make_argv(in, argv);
+	size_t argc;
 	int rc = -1;
 
+	if (find_login(in, e) == -1) {
+		free(path);
+		return -1;
+	}
+	argc = make_argv(in, argv);
 	make_env(in);
 	if ((in->body == NULL || (child_pipe(body, e) == 0 &&
 		fdio_nonblock(body[1], e) == 0)) &&
@@ -182,12 +232,14 @@ start_fetch(struct ingest *in, struct err *e)
 		struct child_spec spec = { .path = path,
 			.argv = (const char *const *)argv,
 			.env = (const char *const *)in->env,
-			.fds = { body[0], out[1], STDERR_FILENO, result[1] },
-			.nfds = 4, .cwd = in->scratch,
+			.fds = { body[0], out[1], STDERR_FILENO, result[1],
+			    in->login_fd },
+			.nfds = in->login_fd == -1 ? 4 : 5, .cwd = in->scratch,
 			.die_with_parent = true };
 
 		rc = child_start(&in->child, &spec, e);
 	}
+	fdio_close(&in->login_fd);
 	fdio_close(&body[0]);
 	fdio_close(&out[1]);
 	fdio_close(&result[1]);
@@ -441,6 +493,7 @@ clear(struct ingest *in)
 		child_signal(&in->child, SIGKILL);
 		child_wait(&in->child, -1, NULL, NULL);
 	}
+	fdio_close(&in->login_fd);
 	fdio_close(&in->in);
 	fdio_close(&in->out);
 	fdio_close(&in->result);
@@ -488,7 +541,7 @@ ingest(const struct conf *conf, struct store *store, struct deployment *d,
 	struct deployment_times *t = &d->stages[STAGE_FETCH];
 	struct ingest in = { .conf = conf, .deployment = d,
 		.body = body, .body_arg = body_arg,
-		.child = CHILD_INIT, .in = -1, .out = -1, .result = -1,
+		.child = CHILD_INIT, .login_fd = -1, .in = -1, .out = -1, .result = -1,
 		.deadline = name_tick_ms() + conf->fetch_time * 1000 +
 		    GRACE_MS };
 	struct err own = { .code = ERR_NONE };

@@ -11,6 +11,7 @@
 
 #include "lib/err.h"
 #include "lib/log.h"
+#include "lib/mem.h"
 
 static const char id_letters[] = "abcdefghijklmnopqrstuvwxyz0123456789";
 
@@ -279,6 +280,55 @@ name_url(struct name_url *u, const char *text, size_t len, struct err *e)
 	memcpy(u->path, rest, path);
 	u->path[path] = '\0';
 	return url_normal(u, e);
+}
+
+bool
+name_is_login(const char *user, const char *secret)
+{
+	return user[0] != '\0' && strchr(user, ':') == NULL &&
+	    strpbrk(user, "\t\n") == NULL && strpbrk(secret, "\t\n") == NULL &&
+	    name_is_text(user, strlen(user)) &&
+	    name_is_text(secret, strlen(secret));
+}
+
+/* "user", "user:" or "user:secret", each with its escapes. */
+static bool
+split_login(char *text, char **user, char **secret)
+{
+	char *colon = strchr(text, ':');
+
+	if (colon != NULL)
+		*colon++ = '\0';
+	*user = text;
+	*secret = xstrdup(colon == NULL ? "" : colon);
+	return name_percent_decode(*user) && name_percent_decode(*secret) &&
+	    name_is_login(*user, *secret);
+}
+
+int
+name_url_login(const char *text, char **bare, char **user, char **secret,
+    struct err *e)
+{
+	const char *rest = strstr(text, "://");
+	const char *at = NULL;
+
+	*user = *secret = NULL;
+	if (rest != NULL) {
+		rest += 3;
+		at = memchr(rest, '@', strcspn(rest, "/?#"));
+	}
+	*bare = at == NULL
+	    ? xstrdup(text)
+	    : xasprintf("%.*s%s", (int)(rest - text), text, at + 1);
+	if (at == NULL)
+		return 0;
+	if (!split_login(xstrndup(rest, (size_t)(at - rest)), user, secret))
+		return err_set(e, ERR_INVALID,
+		    "url: a bad user name or password in it");
+	if (strncasecmp(text, "https://", 8) != 0)
+		return err_set(e, ERR_INVALID,
+		    "url: a password is sent over https:// only");
+	return 0;
 }
 
 /* ---- git's names ---- */

@@ -40,6 +40,17 @@ struct name_url {
  * ones.  len is given since JSON strings may hold NUL. */
 int name_url(struct name_url *, const char *text, size_t len, struct err *);
 
+/* Take "user:secret@" off a URL before anything else sees it; bare is the URL
+ * without.  All are owned by the caller; user and secret are NULL where there
+ * were none.  ERR_INVALID for a bad escape or byte, and where the scheme is
+ * not https, which alone keeps a secret. */
+int name_url_login(const char *text, char **bare, char **user, char **secret,
+    struct err *);
+
+/* Printable, without ":" in a user: what HTTP's basic authentication takes.
+ */
+bool name_is_login(const char *user, const char *secret);
+
 /* A branch, tag or commit id by the rules of git check-ref-format(1): no
  * "..", no control byte, no leading "-" or "/", … */
 bool name_is_ref(const char *);

@@ -96,6 +96,51 @@ other_urls_are_refused(void **state)
 }
 
 static void
+expect_login(const char *text, const char *bare, const char *user,
+    const char *secret)
+{
+	char *b, *u, *s;
+
+	assert_int_equal(name_url_login(text, &b, &u, &s, NULL), 0);
+	assert_string_equal(b, bare);
+	if (user == NULL)
+		assert_null(u);
+	else {
+		assert_string_equal(u, user);
+		assert_string_equal(s, secret);
+	}
+	free(b);
+	free(u);
+	free(s);
+}
+
+static void
+login_is_taken_off_a_url(void **state)
+{
+	static const char *const bad[] = { "http://u:p@h/r", "git://u@h/r",
+		"https://@h/r", "https://:p@h/r", "https://u%zz@h/r",
+		"https://u:%00@h/r", "https://u:a%0ab@h/r",
+		"https://u%3av:p@h/r" };
+	char *b, *u, *s;
+	struct err e;
+
+	expect_login("https://h/r@1", "https://h/r@1", NULL, NULL);
+	expect_login("https://u:p@h/r", "https://h/r", "u", "p");
+	expect_login("https://token@h:1/r", "https://h:1/r", "token", "");
+	expect_login("https://a%40b:c%3Ad:e@h/r", "https://h/r", "a@b",
+	    "c:d:e");
+	/* what is left is for name_url() to refuse */
+	expect_login("https://u:p@q@h/r", "https://q@h/r", "u", "p");
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		assert_int_equal(name_url_login(bad[i], &b, &u, &s, &e), -1);
+		assert_int_equal(e.code, ERR_INVALID);
+		free(b);
+		free(u);
+		free(s);
+	}
+}
+
+static void
 refs_follow_check_ref_format(void **state)
 {
 	assert_true(name_is_ref("main"));
@@ -175,6 +220,7 @@ main(void)
 		cmocka_unit_test(sizes_have_units),
 		cmocka_unit_test(url_is_split_and_made_normal),
 		cmocka_unit_test(other_urls_are_refused),
+		cmocka_unit_test(login_is_taken_off_a_url),
 		cmocka_unit_test(refs_follow_check_ref_format),
 		cmocka_unit_test(paths_stay_inside),
 		cmocka_unit_test(percent_escapes_are_decoded_once),

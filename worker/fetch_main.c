@@ -26,6 +26,7 @@
 
 #include "lib/bounds.h"
 #include "lib/buf.h"
+#include "lib/credentials.h"
 #include "lib/err.h"
 #include "lib/fdio.h"
 #include "lib/gitname.h"
@@ -41,6 +42,7 @@
 #define TiB ((int64_t)1 << 40)
 
 #define RESULT_FD 3
+#define LOGIN_FD 4
 #define MESSAGE_MAX_BYTES 400
 
 /* Kept low: libcurl and libgit2 need about ten. */
@@ -58,6 +60,8 @@ struct settings {
 	char *allow_hosts;
 	char *ref;
 	char *dir;
+	bool wants_login;	/* one comes by LOGIN_FD: */
+	struct login login;
 	bool tar;		/* an archive on stdin, no repository */
 	bool have_result;	/* RESULT_FD is there to write to */
 };
@@ -544,6 +548,40 @@ check_names(struct settings *s, const char *url, struct err *e)
 	return name_url(&s->url, url, strlen(url), e);
 }
 
+/* Two lines, a user and a secret.  Libraries get no chance to see more. */
+static int
+take_login(struct settings *s, struct err *e)
+{
+	struct buf text = BUF_INIT;
+	char *user, *secret, *rest;
+	int rc = -1;
+
+	if (fdio_slurp(LOGIN_FD, 2 * LOGIN_MAX_BYTES + 2, &text, e) == -1) {
+		err_within(e, "--login: descriptor %d", LOGIN_FD);
+		goto out;
+	}
+	buf_addc(&text, '\0');
+	rest = text.data;
+	user = strsep(&rest, "\n");
+	secret = strsep(&rest, "\n");
+	if (secret == NULL || !name_is_login(user, secret)) {
+		err_set(e, ERR_INVALID,
+		    "--login: a user and a secret, a line each, are needed "
+		    "on descriptor %d", LOGIN_FD);
+		goto out;
+	}
+	s->login.user = xstrdup(user);
+	s->login.secret = xstrdup(secret);
+	s->source.wire.user = s->login.user;
+	s->source.wire.secret = s->login.secret;
+	rc = 0;
+out:
+	if (text.len > 0)
+		explicit_bzero(text.data, text.len);
+	buf_clear(&text);
+	return rc;
+}
+
 /* The options; leaves the program for --help and --version. */
 static int
 take_options(struct settings *s, int argc, char **argv, struct err *e)
@@ -552,6 +590,7 @@ take_options(struct settings *s, int argc, char **argv, struct err *e)
 		{ "ref", required_argument, NULL, 'r' },
 		{ "dir", required_argument, NULL, 'd' },
 		{ "ignored", required_argument, NULL, 'i' },
+		{ "login", no_argument, NULL, 'l' },
 		{ "tar", no_argument, NULL, 't' },
 		{ "help", no_argument, NULL, 'h' },
 		{ "version", no_argument, NULL, 'V' },
@@ -569,6 +608,8 @@ take_options(struct settings *s, int argc, char **argv, struct err *e)
 		} else if (c == 'i' && (strcmp(optarg, "keep") == 0 ||
 		    strcmp(optarg, "drop") == 0)) {
 			s->source.keep_ignored = optarg[0] == 'k';
+		} else if (c == 'l') {
+			s->wants_login = true;
 		} else if (c == 't') {
 			s->tar = true;
 		} else if (c == 'h') {
@@ -586,11 +627,14 @@ take_options(struct settings *s, int argc, char **argv, struct err *e)
 		fputs(usage, stderr);
 		exit(2);
 	}
+	if (s->wants_login && take_login(s, e) == -1)
+		return -1;
+	close(LOGIN_FD);
 	return check_names(s, s->tar ? NULL : argv[optind], e);
 }
 
-/* 0 to 2 are open, RESULT_FD where the caller opened it for writing, and no
- * other. */
+/* 0 to 2 are open, RESULT_FD where the caller opened it for writing, LOGIN_FD
+ * until it was read, and no other. */
 static bool
 tidy_descriptors(void)
 {
@@ -602,13 +646,16 @@ tidy_descriptors(void)
 	while (fd >= 0 && fd < STDERR_FILENO);
 	if (fd > STDERR_FILENO)
 		close(fd);
-	close_range(RESULT_FD + (result ? 1 : 0), ~0U, 0);
+	if (!result)
+		close(RESULT_FD);
+	close_range(LOGIN_FD + 1, ~0U, 0);
 	return result;
 }
 
 static void
 clear(struct settings *s)
 {
+	login_clear(&s->login);
 	free(s->user);
 	free(s->ca);
 	free(s->allow_hosts);

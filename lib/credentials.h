@@ -1,0 +1,30 @@
+/*
+ * The operator's credentials for git hosts: a file of lines
+ *
+ *	HOST|URL-PREFIX USER SECRET
+ *
+ * A host means https; a prefix ends between two segments of a path.  The
+ * longest that fits a repository's URL is used.
+ */
+#ifndef DAVIT_LIB_CREDENTIALS_H
+#define DAVIT_LIB_CREDENTIALS_H
+
+struct err;
+struct name_url;
+
+/* A login; both owned, NULL where there is none. */
+struct login {
+	char *user;
+	char *secret;
+};
+
+/* What the file has for that URL; none leaves *login empty.  -1 with
+ * ERR_CONFIG where the file cannot be read, is open to others, or has a line
+ * that is none. */
+int credentials_find(const char *file, const struct name_url *,
+    struct login *, struct err *);
+
+/* Forget it, and what it was. */
+void login_clear(struct login *);
+
+#endif
