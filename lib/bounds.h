@@ -47,6 +47,11 @@
 /* A file that planning reads: a package.json beyond this is no such thing. */
 #define PLAN_FILE_MAX_BYTES (512 * 1024)
 
+/* Submodules of one fetch, and how deep one may hold another: each keeps a
+ * descriptor and costs a connection. */
+#define SUBMODULES_MAX 32
+#define SUBMODULES_MAX_DEPTH 4
+
 /* A .gitignore; and rules in all of them, against quadratic matching. */
 #define IGNORE_FILE_MAX_BYTES (256 * 1024)
 #define IGNORE_MAX_RULES 20000

@@ -30,6 +30,7 @@ login_clear(struct login *login)
 {
 	forget(&login->user);
 	forget(&login->secret);
+	forget(&login->scope);
 }
 
 /* A server may take "a/../b" for "b": such a path fits no prefix of another.
@@ -60,6 +61,12 @@ fits(const char *entry, const struct name_url *url)
 		len = 0;
 	free(prefix);
 	return len;
+}
+
+bool
+login_fits(const char *scope, const struct name_url *url)
+{
+	return is_plain(url->path) && fits(scope, url) > 0;
 }
 
 /* Split a line in place; false where it is none of three words. */
@@ -102,6 +109,7 @@ search(char *text, const char *file, const struct name_url *url,
 		login_clear(login);
 		login->user = xstrdup(words[1]);
 		login->secret = xstrdup(words[2]);
+		login->scope = xstrdup(words[0]);
 	}
 	return 0;
 }

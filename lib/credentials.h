@@ -9,14 +9,21 @@
 #ifndef DAVIT_LIB_CREDENTIALS_H
 #define DAVIT_LIB_CREDENTIALS_H
 
+#include <stdbool.h>
+
 struct err;
 struct name_url;
 
-/* A login; both owned, NULL where there is none. */
+/* A login and the beginning of URLs that it is for; all owned, NULL where
+ * there is none. */
 struct login {
 	char *user;
 	char *secret;
+	char *scope;
 };
+
+/* True if the URL lies in that scope, which is written as in the file. */
+bool login_fits(const char *scope, const struct name_url *);
 
 /* What the file has for that URL; none leaves *login empty.  -1 with
  * ERR_CONFIG where the file cannot be read, is open to others, or has a line

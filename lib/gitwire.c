@@ -12,6 +12,7 @@
 
 #include "lib/address.h"
 #include "lib/buf.h"
+#include "lib/credentials.h"
 #include "lib/err.h"
 #include "lib/fdio.h"
 #include "lib/gitproto.h"
@@ -34,7 +35,6 @@ static const char info_refs[] = "/info/refs?service=git-upload-pack";
 
 struct wire {
 	struct name_url url;	/* changes where a server redirects */
-	const struct name_url *asked;
 	struct gitproto *proto;
 	const struct gitwire_options *options;
 
@@ -108,19 +108,18 @@ explain(const struct wire *w, struct err *e)
 	}
 }
 
-/* The login is for whom it was given for: the same scheme, host and port. */
+/* Wherever this came by redirects, the login goes only where it belongs. */
 static bool
-is_asked(const struct wire *w)
+has_login(const struct wire *w)
 {
-	return w->url.port == w->asked->port &&
-	    strcmp(w->url.scheme, w->asked->scheme) == 0 &&
-	    strcmp(w->url.host, w->asked->host) == 0;
+	return w->options->user != NULL &&
+	    login_fits(w->options->scope, &w->url);
 }
 
 static void
 add_login(const struct wire *w, struct http_request *r)
 {
-	if (w->options->user == NULL || !is_asked(w))
+	if (!has_login(w))
 		return;
 	r->user = w->options->user;
 	r->secret = w->options->secret;
@@ -131,12 +130,11 @@ bad_status(const struct wire *w, long status, struct err *e)
 {
 	const char *host = w->url.host;
 
-	if ((status == 401 || status == 403) && w->options->user != NULL)
+	if ((status == 401 || status == 403) && has_login(w))
 		return err_set(e, ERR_REPO_PRIVATE,
 		    "%s does not accept the token for this repository: it "
-		    "may be wrong, expired, or without the right to read%s",
-		    host, is_asked(w) ? "" : "; another host has sent there, "
-		    "and is not given it");
+		    "may be wrong, expired, or without the right to read",
+		    host);
 	if (status == 401 || status == 403)
 		return err_set(e, ERR_REPO_PRIVATE,
 		    "%s wants a password: the repository is private, "
@@ -507,7 +505,7 @@ int
 gitwire_fetch(const struct name_url *url, struct gitproto *proto,
     const struct gitwire_options *options, struct err *e)
 {
-	struct wire w = { .url = *url, .asked = url, .proto = proto, .options = options };
+	struct wire w = { .url = *url, .proto = proto, .options = options };
 
 	if (strcmp(url->scheme, "git") == 0)
 		return over_git(&w, e);

@@ -13,7 +13,8 @@ struct name_url;
 
 struct gitwire_options {
 	const char *allow_hosts;	/* see address.h; "" for none */
-	const char *user, *secret;	/* for the URL's own host alone */
+	const char *user, *secret;	/* a login; NULL: none */
+	const char *scope;		/* what it is for: login_fits() */
 	const char *ca;			/* CA bundle; "": the system's */
 	int64_t deadline;		/* of name_tick_ms() */
 	int64_t max_bytes;		/* of one answer */

@@ -176,7 +176,9 @@ make_argv(const struct ingest *in, char **argv)
 static int
 send_login(struct ingest *in, const struct login *login, struct err *e)
 {
-	char *text = xasprintf("%s\n%s\n", login->user, login->secret);
+	char *text = xasprintf("%s\n%s\n%s%s", login->user, login->secret,
+	    login->scope == NULL ? "" : login->scope,
+	    login->scope == NULL ? "" : "\n");
 	int pipe[2], rc = -1;
 
 	if (child_pipe(pipe, e) == 0) {
@@ -194,7 +196,7 @@ static int
 find_login(struct ingest *in, struct err *e)
 {
 	const struct deployment *d = in->deployment;
-	struct login login = { NULL, NULL };
+	struct login login = { NULL, NULL, NULL };
 	struct name_url url;
 	int rc = 0;
 

@@ -1,5 +1,6 @@
 #include "lib/source.h"
 
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,6 +13,7 @@
 #include "lib/bounds.h"
 #include "lib/buf.h"
 #include "lib/err.h"
+#include "lib/gitmodules.h"
 #include "lib/gitname.h"
 #include "lib/gitproto.h"
 #include "lib/ignore.h"
@@ -57,6 +59,15 @@ struct item {
 	int64_t size;
 };
 
+/* The repository whose tree is being planned: the one that was asked for, or
+ * a submodule. */
+struct level {
+	const struct name_url *url;
+	const char *dir;	/* where its root is; "" for the first */
+	struct buf modules;	/* its .gitmodules */
+	int depth;
+};
+
 struct source {
 	const struct source_options *options;	/* while planning */
 	git_odb *odb;
@@ -68,7 +79,12 @@ struct source {
 	struct item *items;
 	size_t nitems, cap;
 	struct buf names;	/* their paths, each with its NUL */
-	int64_t files, bytes, visits, submodules;
+	int64_t files, bytes, visits;
+	int64_t received;	/* bytes of packs */
+	int submodules;
+	struct level *level;
+	char *notes[SOURCE_NOTES];
+	size_t nnotes;
 
 	struct ignore *rules;	/* of .gitignore files */
 	struct ignore *own;	/* of .davitignore, which come first */
@@ -167,9 +183,7 @@ open_pack(struct source *s, const char *name, struct err *e)
 	int rc = -1;
 
 	if (git_odb_backend_one_pack(&backend, index) < 0 ||
-	    git_odb_new(&s->odb) < 0 ||
-	    git_odb_add_backend(s->odb, backend, 1) < 0 ||
-	    git_repository_wrap_odb(&s->repository, s->odb) < 0)
+	    git_odb_add_backend(s->odb, backend, 1) < 0)
 		err_set(e, ERR_INTERNAL, "open the pack: %.200s", git_words());
 	else
 		rc = 0;
@@ -184,7 +198,7 @@ fetch_pack(struct source *s, const struct name_url *url,
 {
 	const struct source_options *o = s->options;
 
-	in->max_bytes = o->pack_bytes;
+	in->max_bytes = o->pack_bytes - s->received;
 	in->max_objects = OBJECTS_MIN + OBJECTS_PER_FILE * o->source_files;
 	if (git_indexer_new(&in->indexer, o->scratch, 0, NULL, NULL) < 0)
 		return err_set(e, ERR_INTERNAL, "start the indexer: %.200s",
@@ -193,8 +207,7 @@ fetch_pack(struct source *s, const struct name_url *url,
 		return -1;
 	if (git_indexer_commit(in->indexer, &in->progress) < 0)
 		return damaged(e);
-	/* The indexer has just hashed every object. */
-	git_libgit2_opts(GIT_OPT_ENABLE_STRICT_HASH_VERIFICATION, 0);
+	s->received += in->bytes;
 	return open_pack(s, git_indexer_name(in->indexer), e);
 }
 
@@ -376,6 +389,18 @@ push_rules(struct source *s, struct ignore *rules, const git_tree *tree,
 }
 
 static int
+read_modules(struct source *s, const git_tree *tree, struct err *e)
+{
+	const git_tree_entry *entry = git_tree_entry_byname(tree,
+	    ".gitmodules");
+
+	if (entry == NULL || !S_ISREG(git_tree_entry_filemode_raw(entry)))
+		return 0;
+	return blob_read(s, git_tree_entry_id(entry), ".gitmodules",
+	    IGNORE_FILE_MAX_BYTES, &s->level->modules, e);
+}
+
+static int
 by_name(const void *a, const void *b)
 {
 	return strcmp(*(const char *const *)a, *(const char *const *)b);
@@ -410,6 +435,146 @@ check_twins(const git_tree *tree, const char *dir, struct err *e)
 static int plan_tree(struct source *, const git_oid *, const char *dir,
     bool dropped, struct err *);
 
+/* A repository's tree, from its root on; its .gitignore files are its own. */
+static int
+plan_level(struct source *s, struct level *level, const git_oid *tree,
+    struct err *e)
+{
+	struct ignore *rules = s->rules;
+	struct level *above = s->level;
+	int rc;
+
+	s->level = level;
+	s->rules = ignore_new();
+	rc = plan_tree(s, tree, level->dir, false, e);
+	ignore_free(s->rules);
+	s->rules = rules;
+	s->level = above;
+	buf_clear(&level->modules);
+	return rc;
+}
+
+/* ---- submodules ---- */
+
+static void __attribute__((format(printf, 3, 4)))
+add_note(struct source *s, const char *path, const char *fmt, ...)
+{
+	struct buf note = BUF_INIT;
+	char words[sizeof(((struct err *)NULL)->msg)];
+	va_list ap;
+
+	if (s->nnotes == SOURCE_NOTES)
+		return;
+	va_start(ap, fmt);
+	vsnprintf(words, sizeof(words), fmt, ap);
+	va_end(ap);
+	gitname_clean(&note, path, QUOTED_MAX_BYTES);
+	buf_addc(&note, ' ');
+	gitname_clean(&note, words, sizeof(words));
+	s->notes[s->nnotes++] = buf_take(&note);
+}
+
+/* The URL of the submodule at path; 1, or 0 and a note where it has none that
+ * can be fetched. */
+static int
+find_module(struct source *s, const char *path, struct name_url *url)
+{
+	const struct level *l = s->level;
+	const char *inside = path + strlen(l->dir) + (l->dir[0] != '\0');
+	char *raw = gitmodules_url(buf_str(&l->modules), l->modules.len,
+	    inside);
+	char *whole = raw == NULL ? NULL : gitmodules_resolve(l->url->text,
+	    raw);
+	struct err why;
+	int found = 0;
+
+	if (raw == NULL)
+		add_note(s, path, "is left out: a submodule without a URL in "
+		    ".gitmodules");
+	else if (whole == NULL)
+		add_note(s, path, "is left out: a submodule whose URL leads "
+		    "above its host");
+	else if (name_url(url, whole, strlen(whole), &why) == -1)
+		add_note(s, path, "is left out: a submodule whose %s",
+		    why.msg);
+	else
+		found = 1;
+	free(whole);
+	free(raw);
+	return found;
+}
+
+/* True for an end of the whole fetch, not of one submodule. */
+static bool
+is_final(enum err_code code)
+{
+	return code == ERR_FETCH_TIMEOUT || code == ERR_REPO_TOOBIG ||
+	    code == ERR_INTERNAL;
+}
+
+/* The commit that a tree names, with its objects; 1 with the commit, 0 and a
+ * note where it is not to be had, -1. */
+static int
+fetch_module(struct source *s, const char *path, const struct name_url *url,
+    const git_oid *id, git_commit **commit, struct err *e)
+{
+	struct intake in = { .indexer = NULL };
+	struct gitproto *proto;
+	struct err why = { .code = ERR_NONE };
+	char hex[OID_DIGITS + 1];
+	int rc;
+
+	git_oid_tostr(hex, sizeof(hex), id);
+	proto = gitproto_new(hex, intake_sink, &in);
+	rc = fetch_pack(s, url, proto, &in, &why);
+	if (rc == 0 && git_commit_lookup(commit, s->repository, id) < 0)
+		rc = err_set(&why, ERR_FETCH_FAILED, "%s is no commit", hex);
+	git_indexer_free(in.indexer);
+	gitproto_free(proto);
+	if (rc == 0)
+		return 1;
+	if (is_final(why.code)) {
+		if (e != NULL)
+			*e = why;
+		return -1;
+	}
+	add_note(s, path, "is left out: a submodule that cannot be fetched: "
+	    "%s", why.msg);
+	return 0;
+}
+
+static int
+plan_submodule(struct source *s, const char *path, const git_oid *id,
+    struct err *e)
+{
+	struct name_url url;
+	struct level level = { .url = &url, .dir = path,
+		.depth = s->level->depth + 1 };
+	git_commit *commit = NULL;
+	int rc;
+
+	if (level.depth > SUBMODULES_MAX_DEPTH) {
+		add_note(s, path, "is left out: a submodule over %d deep",
+		    SUBMODULES_MAX_DEPTH);
+		return 0;
+	}
+	if (!find_module(s, path, &url))
+		return 0;
+	if (++s->submodules > SUBMODULES_MAX)
+		return err_set(e, ERR_REPO_TOOBIG,
+		    "the commit has over %d submodules", SUBMODULES_MAX);
+	rc = fetch_module(s, path, &url, id, &commit, e);
+	if (rc != 1)
+		return rc;
+	rc = add_item(s, path, TAR_DIRECTORY, id, e);
+	if (rc == 0)
+		rc = plan_level(s, &level, git_commit_tree_id(commit), e);
+	git_commit_free(commit);
+	return rc;
+}
+
+/* ---- trees ---- */
+
 /* A directory is an entry of its own, unless nothing in it is kept. */
 static int
 plan_directory(struct source *s, const char *path, const git_oid *id,
@@ -436,10 +601,10 @@ plan_entry(struct source *s, const git_tree_entry *entry, const char *path,
 	unsigned int mode = (unsigned int)git_tree_entry_filemode_raw(entry);
 	const git_oid *id = git_tree_entry_id(entry);
 
-	if (mode == GIT_FILEMODE_COMMIT) {
-		s->submodules++;
-		return 0;
-	}
+	if (mode == GIT_FILEMODE_COMMIT)
+		return dropped || is_ignored(s, path, true)
+		    ? 0
+		    : plan_submodule(s, path, id, e);
 	if ((!S_ISREG(mode) && !S_ISDIR(mode) && !S_ISLNK(mode)) ||
 	    (mode & 07000) != 0)
 		return entry_error(e, ERR_REPO_UNSAFE, path,
@@ -501,6 +666,9 @@ plan_tree(struct source *s, const git_oid *id, const char *dir, bool dropped,
 	if (dir[0] == '\0' && push_rules(s, s->own, tree, ".davitignore", dir,
 		&own, e) == -1)
 		goto out;
+	if (strcmp(dir, s->level->dir) == 0 &&
+	    read_modules(s, tree, e) == -1)
+		goto out;
 	rc = plan_entries(s, tree, dir, dropped, e);
 	if (rules)
 		ignore_pop(s->rules);
@@ -526,8 +694,10 @@ check_dir(const struct source *s, struct err *e)
 }
 
 static int
-plan(struct source *s, const char *want, struct err *e)
+plan(struct source *s, const struct name_url *url, const char *want,
+    struct err *e)
 {
+	struct level level = { .url = url, .dir = "" };
 	git_commit *commit;
 	const char *subject;
 	int rc;
@@ -538,9 +708,8 @@ plan(struct source *s, const char *want, struct err *e)
 	subject = git_commit_summary(commit);
 	gitname_clean(&s->subject, subject == NULL ? "" : subject,
 	    SUBJECT_MAX_BYTES);
-	s->rules = ignore_new();
 	s->own = ignore_new();
-	rc = plan_tree(s, git_commit_tree_id(commit), "", false, e);
+	rc = plan_level(s, &level, git_commit_tree_id(commit), e);
 	git_commit_free(commit);
 	if (rc == -1 || check_dir(s, e) == -1)
 		return -1;
@@ -553,7 +722,7 @@ plan(struct source *s, const char *want, struct err *e)
 /* ---- the whole ---- */
 
 static int
-start_libgit2(const struct source_options *o, struct err *e)
+start_libgit2(struct source *s, struct err *e)
 {
 	if (git_libgit2_init() < 0)
 		return err_set(e, ERR_INTERNAL, "libgit2: %.200s",
@@ -561,6 +730,12 @@ start_libgit2(const struct source_options *o, struct err *e)
 	git_libgit2_opts(GIT_OPT_SET_MWINDOW_SIZE, WINDOW_BYTES);
 	git_libgit2_opts(GIT_OPT_SET_MWINDOW_MAPPED_LIMIT, WINDOWS_BYTES);
 	git_libgit2_opts(GIT_OPT_SET_CACHE_MAX_SIZE, (ssize_t)CACHE_BYTES);
+	/* The indexer hashes every object as it comes. */
+	git_libgit2_opts(GIT_OPT_ENABLE_STRICT_HASH_VERIFICATION, 0);
+	if (git_odb_new(&s->odb) < 0 ||
+	    git_repository_wrap_odb(&s->repository, s->odb) < 0)
+		return err_set(e, ERR_INTERNAL, "libgit2: %.200s",
+		    git_words());
 	return 0;
 }
 
@@ -574,9 +749,9 @@ source_fetch(const struct name_url *url, const struct source_options *o,
 	int rc = -1;
 
 	s->options = o;
-	if (start_libgit2(o, e) == -1 ||
+	if (start_libgit2(s, e) == -1 ||
 	    fetch_pack(s, url, proto, &in, e) == -1 ||
-	    plan(s, gitproto_want(proto), e) == -1)
+	    plan(s, url, gitproto_want(proto), e) == -1)
 		goto out;
 	s->ref = xstrdup_null(gitproto_ref(proto));
 	rc = 0;
@@ -598,6 +773,8 @@ source_free(struct source *s)
 	ignore_free(s->own);
 	for (size_t i = 0; i < s->nignored_names; i++)
 		free(s->ignored_names[i]);
+	for (size_t i = 0; i < s->nnotes; i++)
+		free(s->notes[i]);
 	free(s->items);
 	free(s->ref);
 	buf_clear(&s->names);
@@ -621,7 +798,9 @@ source_report(const struct source *s, struct source_report *r)
 	r->nnames = s->nignored_names;
 	for (size_t i = 0; i < r->nnames; i++)
 		r->names[i] = s->ignored_names[i];
-	r->submodules = s->submodules;
+	r->nnotes = s->nnotes;
+	for (size_t i = 0; i < r->nnotes; i++)
+		r->notes[i] = s->notes[i];
 }
 
 static int

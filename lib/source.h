@@ -6,7 +6,8 @@
  *
  * source_fetch() plans all before a byte is streamed: every name, mode, link
  * and limit is checked by then, so what is wrong with a repository is told
- * instead of half a stream.
+ * instead of half a stream.  Submodules are fetched along; one that cannot be
+ * is left out with a note.
  */
 #ifndef DAVIT_LIB_SOURCE_H
 #define DAVIT_LIB_SOURCE_H
@@ -24,6 +25,9 @@ struct tar_writer;
 
 /* Names of ignored files that are told; of more, only the count. */
 #define SOURCE_NAMES 20
+
+/* Notes that are told. */
+#define SOURCE_NOTES 20
 
 struct source_options {
 	const char *ref;	/* NULL: the default branch */
@@ -45,7 +49,9 @@ struct source_report {
 	int64_t ignored;	/* files that were left out */
 	const char *names[SOURCE_NAMES];	/* the first of them */
 	size_t nnames;
-	int64_t submodules;	/* left out as well */
+	const char *notes[SOURCE_NOTES];	/* what else is not as one may
+						   expect, in sentences */
+	size_t nnotes;
 };
 
 /* Fetch and plan.  NULL with a code of fetching; source_free() it. */

@@ -57,6 +57,8 @@ key own localhost -x509 -days 30 -addext "subjectAltName=$local_names" \
 
 # --- a git host of many faces ---
 
+export HOME=$T/tmp GIT_CONFIG_NOSYSTEM=1
+
 printf 'deploy:%s\n' "$(openssl passwd -apr1 s3cr3t-Word)" >"$T/run/users"
 declare -A port
 for name in good expired other own; do
@@ -172,6 +174,33 @@ is "$(grep '^localhost' "$T/run/seen" | cut -d '|' -f 2 | sort -u)" '-' \
 	'and the other host has not seen it'
 like "$(grep '^127' "$T/run/seen" | cut -d '|' -f 2 | sort -u)" '^Basic' \
 	'(the first has)'
+# Submodules: the same host may see the login, another may not.
+sub() { # NAME URL
+	local dir=$T/tmp/$1
+	git clone -q "$T/git/site.git" "$dir" 2>/dev/null
+	printf '[submodule "m"]\n\tpath = m\n\turl = %s\n' "$2" \
+		>"$dir/.gitmodules"
+	git -C "$dir" add .gitmodules
+	git -C "$dir" update-index --add --cacheinfo \
+		"160000,$(git -C "$dir" rev-parse HEAD),m"
+	git -C "$dir" -c user.name=t -c user.email=t@davit.test \
+		commit -qm "$1"
+	git clone -q --bare "$dir" "$T/git/$1.git"
+	own "$T/git/$1.git"
+}
+git config --global --add safe.directory '*'
+sub same ../site.git
+sub foreign "https://localhost:${port[good]}/private/site.git"
+ask "$good/private/same.git" s3cr3t-Word deploy
+is "$code $error $(rcli hget "davit:deployment:$(jq -r .id <<<"$answer")" \
+	notes)" '200 none []' 'a submodule on the same host is fetched'
+: >"$T/run/seen"
+ask "$good/private/foreign.git" s3cr3t-Word deploy
+like "$code $error $(rcli hget "davit:deployment:$(jq -r .id <<<"$answer")" \
+	notes)" '^200 none .*m is left out.*wants a password' \
+	'one on another host is left out'
+is "$(grep '^localhost' "$T/run/seen" | cut -d '|' -f 2 | sort -u)" '-' \
+	'… which has not seen the login'
 for body in '{"url": "http://a:b@127.0.0.1/x.git"}' \
 	'{"url": "git://a@127.0.0.1/x.git"}' \
 	'{"url": "https://a:b%0a@127.0.0.1/x.git"}' \

@@ -43,6 +43,7 @@
 
 #define RESULT_FD 3
 #define LOGIN_FD 4
+#define LOGIN_LINES_MAX_BYTES (2 * LOGIN_MAX_BYTES + URL_MAX_BYTES + 3)
 #define MESSAGE_MAX_BYTES 400
 
 /* Kept low: libcurl and libgit2 need about ten. */
@@ -141,7 +142,7 @@ static struct json *
 report_line(const struct source_report *r)
 {
 	struct json *line = json_new_object(), *ignored = json_new_object();
-	struct json *names = json_new_array();
+	struct json *names = json_new_array(), *notes = json_new_array();
 
 	for (size_t i = 0; i < r->nnames; i++)
 		json_append_string(names, r->names[i]);
@@ -153,6 +154,9 @@ report_line(const struct source_report *r)
 	json_set_int(line, "files", r->files);
 	json_set_int(line, "bytes", r->bytes);
 	json_set(line, "ignored", ignored);
+	for (size_t i = 0; i < r->nnotes; i++)
+		json_append_string(notes, r->notes[i]);
+	json_set(line, "notes", notes);
 	return line;
 }
 
@@ -165,9 +169,8 @@ tell_report(const struct settings *s, const struct source *source,
 	int rc = 0;
 
 	source_report(source, &r);
-	if (r.submodules > 0)
-		log_warn("%lld submodules are not fetched",
-		    (long long)r.submodules);
+	for (size_t i = 0; i < r.nnotes && !s->have_result; i++)
+		log_info("%s", r.notes[i]);
 	if (r.ignored > 0 && !s->have_result)
 		log_info("ignored and left out: %lld, such as %s",
 		    (long long)r.ignored, r.names[0]);
@@ -548,15 +551,22 @@ check_names(struct settings *s, const char *url, struct err *e)
 	return name_url(&s->url, url, strlen(url), e);
 }
 
-/* Two lines, a user and a secret.  Libraries get no chance to see more. */
+/* "https://host:port" of a URL. */
+static char *
+origin(const struct name_url *url)
+{
+	return xstrndup(url->text, strlen(url->text) - strlen(url->path));
+}
+
+/* A user, a secret, and perhaps a scope, a line each. */
 static int
 take_login(struct settings *s, struct err *e)
 {
 	struct buf text = BUF_INIT;
-	char *user, *secret, *rest;
+	char *user, *secret, *scope, *rest;
 	int rc = -1;
 
-	if (fdio_slurp(LOGIN_FD, 2 * LOGIN_MAX_BYTES + 2, &text, e) == -1) {
+	if (fdio_slurp(LOGIN_FD, LOGIN_LINES_MAX_BYTES, &text, e) == -1) {
 		err_within(e, "--login: descriptor %d", LOGIN_FD);
 		goto out;
 	}
@@ -564,6 +574,7 @@ take_login(struct settings *s, struct err *e)
 	rest = text.data;
 	user = strsep(&rest, "\n");
 	secret = strsep(&rest, "\n");
+	scope = strsep(&rest, "\n");
 	if (secret == NULL || !name_is_login(user, secret)) {
 		err_set(e, ERR_INVALID,
 		    "--login: a user and a secret, a line each, are needed "
@@ -572,6 +583,10 @@ take_login(struct settings *s, struct err *e)
 	}
 	s->login.user = xstrdup(user);
 	s->login.secret = xstrdup(secret);
+	s->login.scope = scope == NULL || scope[0] == '\0'
+	    ? origin(&s->url)
+	    : xstrdup(scope);
+	s->source.wire.scope = s->login.scope;
 	s->source.wire.user = s->login.user;
 	s->source.wire.secret = s->login.secret;
 	rc = 0;
@@ -627,10 +642,12 @@ take_options(struct settings *s, int argc, char **argv, struct err *e)
 		fputs(usage, stderr);
 		exit(2);
 	}
+	if (check_names(s, s->tar ? NULL : argv[optind], e) == -1)
+		return -1;
 	if (s->wants_login && take_login(s, e) == -1)
 		return -1;
 	close(LOGIN_FD);
-	return check_names(s, s->tar ? NULL : argv[optind], e);
+	return 0;
 }
 
 /* 0 to 2 are open, RESULT_FD where the caller opened it for writing, LOGIN_FD
