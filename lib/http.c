@@ -186,7 +186,8 @@ take_body(char *data, size_t size, size_t count, void *arg)
 		return 0;
 	}
 	curl_easy_getinfo(t->curl, CURLINFO_RESPONSE_CODE, &status);
-	if (r->sink != NULL && (status < 400 || r->sink_errors)) {
+	if (r->sink != NULL && (status < (r->sink_success ? 300 : 400) ||
+				   r->sink_errors)) {
 		if (r->sink(r->sink_arg, data, len, &t->sink_error) == 0)
 			return len;
 		t->sink_failed = true;

@@ -36,6 +36,7 @@ struct http_request {
 						   no byte either way */
 	http_sink *sink;		/* NULL: into the answer's body */
 	void *sink_arg;
+	bool sink_success;		/* give it only bodies of status 2xx */
 	bool sink_errors;		/* give bodies of status >= 400 to the
 					   sink as well */
 };

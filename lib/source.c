@@ -17,6 +17,7 @@
 #include "lib/gitname.h"
 #include "lib/gitproto.h"
 #include "lib/ignore.h"
+#include "lib/lfs.h"
 #include "lib/mem.h"
 #include "lib/name.h"
 #include "lib/tar.h"
@@ -57,6 +58,7 @@ struct item {
 	uint8_t type;		/* enum tar_type */
 	bool executable;
 	int64_t size;
+	struct lfs_object *lfs;	/* whose pointer the blob is; NULL: it is all */
 };
 
 /* The repository whose tree is being planned: the one that was asked for, or
@@ -69,7 +71,7 @@ struct level {
 };
 
 struct source {
-	const struct source_options *options;	/* while planning */
+	const struct source_options *options;
 	git_odb *odb;
 	git_repository *repository;
 	char commit[OID_DIGITS + 1];
@@ -86,7 +88,10 @@ struct source {
 	char *notes[SOURCE_NOTES];
 	size_t nnotes;
 
+	size_t *pointers;	/* items that are pointers of Git LFS */
+	size_t npointers;
 	struct ignore *rules;	/* of .gitignore files */
+	struct ignore *lfs;	/* of .gitattributes, as far as LFS goes */
 	struct ignore *own;	/* of .davitignore, which come first */
 	int64_t ignored;
 	char *ignored_names[SOURCE_NAMES];
@@ -317,6 +322,31 @@ check_link(const struct source *s, const git_oid *id, const char *path,
 	return rc;
 }
 
+/* Where .gitattributes says so, the blob may be a pointer. */
+static int
+check_pointer(struct source *s, struct item *item, struct err *e)
+{
+	const char *path = item_path(s, item);
+	struct lfs_object o = { .place = NULL };
+	struct buf text = BUF_INIT;
+
+	if (item->size > LFS_POINTER_MAX_BYTES ||
+	    ignore_check(s->lfs, path, false) != IGNORE_DROP)
+		return 0;
+	if (blob_read(s, &item->id, path, LFS_POINTER_MAX_BYTES, &text,
+		e) == -1)
+		return -1;
+	if (lfs_pointer(buf_str(&text), text.len, &o)) {
+		item->lfs = xcalloc(1, sizeof(o));
+		*item->lfs = o;
+		s->pointers = xreallocarray(s->pointers, s->npointers + 1,
+		    sizeof(*s->pointers));
+		s->pointers[s->npointers++] = (size_t)(item - s->items);
+	}
+	buf_clear(&text);
+	return 0;
+}
+
 static int
 plan_file(struct source *s, const char *path, unsigned int mode,
     const git_oid *id, struct err *e)
@@ -338,7 +368,9 @@ plan_file(struct source *s, const char *path, unsigned int mode,
 	s->items[s->nitems - 1].executable = (mode & 0100) != 0;
 	s->bytes += size;
 	s->files++;
-	return 0;
+	return S_ISLNK(mode)
+	    ? 0
+	    : check_pointer(s, &s->items[s->nitems - 1], e);
 }
 
 static void
@@ -370,7 +402,7 @@ push_rules(struct source *s, struct ignore *rules, const git_tree *tree,
     const char *name, const char *dir, bool *pushed, struct err *e)
 {
 	const git_tree_entry *entry = git_tree_entry_byname(tree, name);
-	struct buf text = BUF_INIT;
+	struct buf text = BUF_INIT, patterns = BUF_INIT;
 	char *path;
 	int rc;
 
@@ -380,8 +412,14 @@ push_rules(struct source *s, struct ignore *rules, const git_tree *tree,
 	path = xasprintf("%s%s%s", dir, dir[0] == '\0' ? "" : "/", name);
 	rc = blob_read(s, git_tree_entry_id(entry), path,
 	    IGNORE_FILE_MAX_BYTES, &text, e);
+	if (rc == 0 && rules == s->lfs)
+		lfs_patterns(buf_str(&text), text.len, &patterns);
 	if (rc == 0)
-		rc = ignore_push(rules, dir, buf_str(&text), text.len, e);
+		rc = rules == s->lfs
+		    ? ignore_push(rules, dir, buf_str(&patterns), patterns.len,
+			  e)
+		    : ignore_push(rules, dir, buf_str(&text), text.len, e);
+	buf_clear(&patterns);
 	*pushed = rc == 0;
 	buf_clear(&text);
 	free(path);
@@ -435,20 +473,29 @@ check_twins(const git_tree *tree, const char *dir, struct err *e)
 static int plan_tree(struct source *, const git_oid *, const char *dir,
     bool dropped, struct err *);
 
-/* A repository's tree, from its root on; its .gitignore files are its own. */
+static int locate_pointers(struct source *, size_t from, struct err *);
+
+/* A repository's tree, from its root on; its .gitignore and .gitattributes
+ * files are its own. */
 static int
 plan_level(struct source *s, struct level *level, const git_oid *tree,
     struct err *e)
 {
-	struct ignore *rules = s->rules;
+	struct ignore *rules = s->rules, *lfs = s->lfs;
 	struct level *above = s->level;
+	size_t pointers = s->npointers;
 	int rc;
 
 	s->level = level;
 	s->rules = ignore_new();
+	s->lfs = ignore_new();
 	rc = plan_tree(s, tree, level->dir, false, e);
+	if (rc == 0)
+		rc = locate_pointers(s, pointers, e);
 	ignore_free(s->rules);
+	ignore_free(s->lfs);
 	s->rules = rules;
+	s->lfs = lfs;
 	s->level = above;
 	buf_clear(&level->modules);
 	return rc;
@@ -573,6 +620,75 @@ plan_submodule(struct source *s, const char *path, const git_oid *id,
 	return rc;
 }
 
+/* ---- Git LFS ---- */
+
+/* The pointer stays a file of its own. */
+static void
+keep_pointer(struct item *item)
+{
+	lfs_clear(item->lfs);
+	free(item->lfs);
+	item->lfs = NULL;
+}
+
+/* Take what has a place into the plan, in the pointer's stead. */
+static void
+take_object(struct source *s, struct item *item)
+{
+	int64_t left = s->options->source_bytes - s->bytes + item->size;
+	const char *path = item_path(s, item);
+
+	if (item->lfs->place == NULL)
+		add_note(s, path, "stays a pointer: Git LFS does not have it");
+	else if (item->lfs->size > left)
+		add_note(s, path, "stays a pointer: with its %lld bytes from "
+		    "Git LFS the source were too large",
+		    (long long)item->lfs->size);
+	else {
+		s->bytes += item->lfs->size - item->size;
+		item->size = item->lfs->size;
+		return;
+	}
+	keep_pointer(item);
+}
+
+/* The pointers of this level, from the given one on: all of them in a few
+ * requests.  Without LFS a site may still build. */
+static int
+locate_pointers(struct source *s, size_t from, struct err *e)
+{
+	const struct level *l = s->level;
+	size_t n = 0;
+	struct lfs_object **objects;
+	struct err why = { .code = ERR_NONE };
+	int rc;
+
+	if (from == s->npointers)
+		return 0;
+	objects = xreallocarray(NULL, s->npointers - from, sizeof(*objects));
+	for (size_t i = from; i < s->npointers; i++)
+		if (s->items[s->pointers[i]].lfs->place == NULL)
+			objects[n++] = s->items[s->pointers[i]].lfs;
+	rc = lfs_locate(l->url, &s->options->wire, objects, n, &why);
+	free(objects);
+	if (rc == -1 && is_final(why.code)) {
+		if (e != NULL)
+			*e = why;
+		return -1;
+	}
+	if (rc == -1)
+		add_note(s, l->dir[0] == '\0' ? "." : l->dir,
+		    "has %zu files that stay pointers: %s",
+		    s->npointers - from, why.msg);
+	for (size_t i = from; i < s->npointers; i++)
+		if (rc == -1)
+			keep_pointer(&s->items[s->pointers[i]]);
+		else
+			take_object(s, &s->items[s->pointers[i]]);
+	s->npointers = from;
+	return 0;
+}
+
 /* ---- trees ---- */
 
 /* A directory is an entry of its own, unless nothing in it is kept. */
@@ -653,7 +769,7 @@ plan_tree(struct source *s, const git_oid *id, const char *dir, bool dropped,
     struct err *e)
 {
 	git_tree *tree = NULL;
-	bool rules = false, own = false;
+	bool rules = false, own = false, attributes = false;
 	int rc = -1;
 
 	if (git_tree_lookup(&tree, s->repository, id) < 0)
@@ -663,6 +779,9 @@ plan_tree(struct source *s, const git_oid *id, const char *dir, bool dropped,
 	if (!dropped && push_rules(s, s->rules, tree, ".gitignore", dir,
 		&rules, e) == -1)
 		goto out;
+	if (!dropped && push_rules(s, s->lfs, tree, ".gitattributes", dir,
+		&attributes, e) == -1)
+		goto out;
 	if (dir[0] == '\0' && push_rules(s, s->own, tree, ".davitignore", dir,
 		&own, e) == -1)
 		goto out;
@@ -670,6 +789,8 @@ plan_tree(struct source *s, const git_oid *id, const char *dir, bool dropped,
 	    read_modules(s, tree, e) == -1)
 		goto out;
 	rc = plan_entries(s, tree, dir, dropped, e);
+	if (attributes)
+		ignore_pop(s->lfs);
 	if (rules)
 		ignore_pop(s->rules);
 out:
@@ -775,7 +896,11 @@ source_free(struct source *s)
 		free(s->ignored_names[i]);
 	for (size_t i = 0; i < s->nnotes; i++)
 		free(s->notes[i]);
+	for (size_t i = 0; i < s->nitems; i++)
+		if (s->items[i].lfs != NULL)
+			keep_pointer(&s->items[i]);
 	free(s->items);
+	free(s->pointers);
 	free(s->ref);
 	buf_clear(&s->names);
 	buf_clear(&s->subject);
@@ -819,6 +944,23 @@ write_link(const struct source *s, struct tar_entry *t, const git_oid *id,
 }
 
 static int
+write_data(void *arg, const char *data, size_t len, struct err *e)
+{
+	return tar_writer_data(arg, data, len, e);
+}
+
+static int
+write_object(const struct source *s, const struct tar_entry *t,
+    const struct lfs_object *o, struct tar_writer *w, struct err *e)
+{
+	if (tar_writer_entry(w, t, e) == -1)
+		return -1;
+	if (lfs_get(o, &s->options->wire, write_data, w, e) == 0)
+		return 0;
+	return err_within(e, "%.200s", t->path);
+}
+
+static int
 write_file(const struct source *s, const struct tar_entry *t,
     const git_oid *id, struct tar_writer *w, struct err *e)
 {
@@ -849,6 +991,8 @@ source_write(struct source *s, struct tar_writer *w, struct err *e)
 
 		if (t.type == TAR_DIRECTORY)
 			rc = tar_writer_entry(w, &t, e);
+		else if (item->lfs != NULL)
+			rc = write_object(s, &t, item->lfs, w, e);
 		else if (t.type == TAR_SYMLINK)
 			rc = write_link(s, &t, &item->id, w, e);
 		else

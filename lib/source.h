@@ -54,7 +54,8 @@ struct source_report {
 	size_t nnotes;
 };
 
-/* Fetch and plan.  NULL with a code of fetching; source_free() it. */
+/* Fetch and plan.  NULL with a code of fetching; source_free() it.  The
+ * options must outlive it. */
 struct source *source_fetch(const struct name_url *,
     const struct source_options *, struct err *);
 void source_free(struct source *);
