@@ -67,7 +67,8 @@ struct gitproto {
 	struct buf payload;
 
 	/* what the server can do */
-	bool shallow, bands, bands64, object_format;
+	bool shallow, bands, bands64, object_format, filter;
+	int64_t blob_bytes;		/* 0: no limit */
 
 	/* what is wanted, best first */
 	struct candidate candidates[CANDIDATES];
@@ -166,6 +167,7 @@ gitproto_restart(struct gitproto *p)
 	p->head_len = p->want_len = 0;
 	buf_reset(&p->payload);
 	p->shallow = p->bands = p->bands64 = p->object_format = false;
+	p->filter = false;
 	for (size_t i = 0; i < p->ncandidates; i++)
 		p->candidates[i].oid[0] = '\0';
 	p->head_target[0] = p->want[0] = p->ref[0] = '\0';
@@ -184,6 +186,18 @@ int
 gitproto_version(const struct gitproto *p)
 {
 	return p->version;
+}
+
+void
+gitproto_limit_blobs(struct gitproto *p, int64_t bytes)
+{
+	p->blob_bytes = bytes;
+}
+
+bool
+gitproto_is_limited(const struct gitproto *p)
+{
+	return p->filter && p->blob_bytes > 0;
 }
 
 const char *
@@ -222,6 +236,8 @@ capability_v0(struct gitproto *p, const char *word, struct err *e)
 
 	if (strcmp(word, "shallow") == 0)
 		p->shallow = true;
+	else if (strcmp(word, "filter") == 0)
+		p->filter = true;
 	else if (strcmp(word, "side-band") == 0)
 		p->bands = true;
 	else if (strcmp(word, "side-band-64k") == 0)
@@ -246,14 +262,28 @@ capabilities_v0(struct gitproto *p, char *words, struct err *e)
 	return 0;
 }
 
+static bool
+has_word(const char *words, const char *word)
+{
+	size_t len = strlen(word);
+
+	for (; *words != '\0'; words += *words == ' ') {
+		size_t n = strcspn(words, " ");
+
+		if (n == len && memcmp(words, word, n) == 0)
+			return true;
+		words += n;
+	}
+	return false;
+}
+
 /* A line of version 2: "fetch=shallow filter", "object-format=sha1", ... */
 static int
 capability_v2(struct gitproto *p, const char *line, struct err *e)
 {
 	if (starts(line, "fetch=")) {
-		const char *at = strstr(line, "shallow");
-
-		p->shallow = at != NULL && (at[-1] == '=' || at[-1] == ' ');
+		p->shallow = has_word(line + 6, "shallow");
+		p->filter = has_word(line + 6, "filter");
 	} else if (starts(line, "object-format=")) {
 		p->object_format = true;
 		if (strcmp(line, "object-format=sha1") != 0)
@@ -343,11 +373,14 @@ unexpected(const char *line, struct err *e)
 
 /* "ERR words": the server's own reason to stop. */
 static int
-refused(const char *reason, struct err *e)
+refused(const struct gitproto *p, const char *reason, struct err *e)
 {
 	char words[WORDS_MAX_BYTES + 1];
 	enum err_code code = ERR_FETCH_FAILED;
 
+	if (strstr(reason, "not our ref") != NULL && p->ncandidates > 0)
+		return err_set(e, code, "the branch has moved meanwhile: the "
+		    "server says '%s'", clean(reason, words));
 	if (strstr(reason, "not our ref") != NULL)
 		code = ERR_REF_NOTFOUND;
 	else if (strstr(reason, "repository not exported") != NULL ||
@@ -413,7 +446,7 @@ band(struct gitproto *p, char *data, size_t len, struct err *e)
 		return len == 1 ? 0 :
 		    p->sink(p->sink_arg, data + 1, len - 1, e);
 	if (len > 0 && data[0] == 3)
-		return refused(data + 1, e);
+		return refused(p, data + 1, e);
 	if (len == 0 || data[0] != 2)
 		return unexpected(data, e);
 	p->progressed += len;
@@ -436,7 +469,7 @@ line_packet(struct gitproto *p, char *data, size_t len, struct err *e)
 	if (len > 0 && data[len - 1] == '\n')
 		data[--len] = '\0';
 	if (starts(data, "ERR "))
-		return refused(data + 4, e);
+		return refused(p, data + 4, e);
 	switch (p->state) {
 	case START:
 		return start_line(p, data, len, e);
@@ -587,6 +620,14 @@ request_refs(struct gitproto *p, struct buf *out)
 }
 
 static void
+put_filter(struct gitproto *p, struct buf *out)
+{
+	if (gitproto_is_limited(p))
+		put(out, "filter blob:limit=%lld\n",
+		    (long long)p->blob_bytes);
+}
+
+static void
 request_pack_v2(struct gitproto *p, struct buf *out)
 {
 	put(out, "command=fetch\n");
@@ -599,6 +640,7 @@ request_pack_v2(struct gitproto *p, struct buf *out)
 	put(out, "want %s\n", p->want);
 	if (p->shallow)
 		put(out, "deepen 1\n");
+	put_filter(p, out);
 	put(out, "done\n");
 	buf_adds(out, "0000");
 }
@@ -606,11 +648,13 @@ request_pack_v2(struct gitproto *p, struct buf *out)
 static void
 request_pack_v0(struct gitproto *p, struct buf *out)
 {
-	put(out, "want %s %s ofs-delta no-progress%s " AGENT "\n", p->want,
+	put(out, "want %s %s ofs-delta no-progress%s%s " AGENT "\n", p->want,
 	    p->bands64 ? "side-band-64k" : "side-band",
-	    p->shallow ? " shallow" : "");
+	    p->shallow ? " shallow" : "",
+	    gitproto_is_limited(p) ? " filter" : "");
 	if (p->shallow)
 		put(out, "deepen 1\n");
+	put_filter(p, out);
 	buf_adds(out, "0000");
 	put(out, "done\n");
 }

@@ -36,6 +36,9 @@ enum gitproto_step {
 struct gitproto *gitproto_new(const char *ref, gitproto_sink *, void *arg);
 void gitproto_free(struct gitproto *);
 
+/* Ask for no blob over that many bytes, of a server that can leave them out. */
+void gitproto_limit_blobs(struct gitproto *, int64_t bytes);
+
 /* Begin again before any advertisement, for a server that redirected. */
 void gitproto_restart(struct gitproto *);
 
@@ -55,6 +58,9 @@ void gitproto_request(struct gitproto *, struct buf *);
 
 /* 2 or 0; known after the advertisement. */
 int gitproto_version(const struct gitproto *);
+
+/* True if blobs over the limit were not asked for. */
+bool gitproto_is_limited(const struct gitproto *);
 
 /* What was asked for: 40 hex digits of a commit or of a tag that leads to
  * one; and the branch or tag it came from, without "refs/heads/" or

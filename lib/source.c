@@ -83,6 +83,7 @@ struct source {
 	struct buf names;	/* their paths, each with its NUL */
 	int64_t files, bytes, visits;
 	int64_t received;	/* bytes of packs */
+	bool limited;		/* too large blobs are not in them */
 	int submodules;
 	struct level *level;
 	char *notes[SOURCE_NOTES];
@@ -208,8 +209,11 @@ fetch_pack(struct source *s, const struct name_url *url,
 	if (git_indexer_new(&in->indexer, o->scratch, 0, NULL, NULL) < 0)
 		return err_set(e, ERR_INTERNAL, "start the indexer: %.200s",
 		    git_words());
+	/* Limits of blobs count their size less one. */
+	gitproto_limit_blobs(proto, o->source_bytes + 1);
 	if (gitwire_fetch(url, proto, &o->wire, e) == -1)
 		return -1;
+	s->limited = s->limited || gitproto_is_limited(proto);
 	if (git_indexer_commit(in->indexer, &in->progress) < 0)
 		return damaged(e);
 	s->received += in->bytes;
@@ -276,6 +280,9 @@ blob_size(const struct source *s, const git_oid *id, const char *path,
 	git_object_t type;
 	size_t len;
 
+	if (git_odb_read_header(&len, &type, s->odb, id) < 0 && s->limited)
+		return entry_error(e, ERR_REPO_TOOBIG, path,
+		    "is larger than all files may be");
 	if (git_odb_read_header(&len, &type, s->odb, id) < 0 ||
 	    type != GIT_OBJECT_BLOB)
 		return entry_error(e, ERR_FETCH_FAILED, path,

@@ -10,6 +10,7 @@
 #	/cut /clean /reset /flip	half of the pack, in three ways; one bit
 #	/progress /billion /nothing	endless words; 2^32-1 objects; no pack
 #	/drip				a byte now and then
+#	/race				the wanted commit is gone meanwhile
 #
 # On the same port, git:// with those names is silent, or cut after its first
 # words.
@@ -91,8 +92,10 @@ sub answer {
 	return redirect($c, "http://$origin$base$rest") if $fault eq 'moved';
 	return redirect($c, "http://10.0.0.1/x$tail") if $fault eq 'inward';
 	return redirect($c, "ftp://127.0.0.1/x$tail") if $fault eq 'elsewhere';
+	$body =~ s/want [0-9a-f]{40}/'want ' . '0' x 39 . '1'/e
+	    if $fault eq 'race';
 	my $honest = ask($method, $rest, $head, $body);
-	return syswrite($c, $honest) if $body !~ /want /;
+	return syswrite($c, $honest) if $body !~ /want / || $fault eq 'race';
 	spoil($c, $fault, split(/(?<=\r\n\r\n)/, $honest, 2));
 }
 

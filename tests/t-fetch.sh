@@ -133,6 +133,25 @@ same() { # NAME REF ARGUMENT…
 
 # --- an honest repository ---
 
+# A blob over all bounds, in its branch alone or ignored.
+make_limit() {
+	local w=$T/limit
+	git init -q -b large "$w"
+	(
+		cd "$w" || exit
+		head -c 200000 /dev/urandom >large.bin
+		echo f >f
+		git add -A
+		git commit -qm large
+		git checkout -qb ignored
+		echo '*.bin' >.gitignore
+		git add -A
+		git commit -qm ignored
+	) >&2
+	git clone -q --bare "$w" "$T/git/limit.git"
+	git -C "$T/git/limit.git" config uploadpack.allowFilter true
+}
+
 make_site() {
 	local w=$T/work
 	git init -q -b main "$w"
@@ -166,7 +185,13 @@ make_site() {
 	) >&2
 	git clone -q --bare "$w" "$T/git/site.git"
 	git -C "$T/git/site.git" config uploadpack.allowReachableSHA1InWant true
+	git -C "$T/git/site.git" update-ref refs/pull/7/head side
 	git init -q --bare "$T/git/empty.git"
+	git init -q --bare --object-format=sha256 "$T/git/sha256.git"
+	git -C "$T/git/sha256.git" update-ref refs/heads/main "$(
+		git -C "$T/git/sha256.git" commit-tree -m x "$(
+			git -C "$T/git/sha256.git" mktree </dev/null)")"
+	make_limit
 	own "$T/git"
 	git config --global --add safe.directory '*'
 }
@@ -197,6 +222,19 @@ for base in "$URL/v2" "$URL/v0" "git://127.0.0.1:$daemon"; do
 		paste -sd ' ')" "$first v1 first: größe" "$how: its commit"
 	same "$how: a full name" side --ref refs/heads/side "$base/site.git"
 	same "$how: a commit id" v1 --ref "$first" "$base/site.git"
+	same "$how: a pull request" side --ref refs/pull/7/head \
+		"$base/site.git"
+	refuses fetch_failed "$how: objects by SHA-256" "$base/sha256.git"
+	like "$(cat "$T/result")" "SHA-256" "$how: … which is told"
+	export DAVIT_SOURCE_BYTES=100000 DAVIT_PACK_BYTES=50000
+	refuses repository_too_large "$how: one blob over the limit" \
+		--ref large "$base/limit.git"
+	like "$(cat "$T/result")" "large.bin is larger" \
+		"$how: … which is not even sent"
+	fetch --ref ignored "$base/limit.git"
+	is "$error $(tar -tf "$T/out.tar" | paste -sd ' ')" \
+		"none .gitignore f" "$how: … and not missed where it is ignored"
+	unset DAVIT_SOURCE_BYTES DAVIT_PACK_BYTES
 	refuses ref_not_found "$how: no such branch" --ref nope \
 		"$base/site.git"
 	refuses ref_not_found "$how: no such commit" \
@@ -294,6 +332,15 @@ if [ "$(id -u)" -eq 0 ]; then
 		pgrep -u www-data -f "^$program $faulty/silent" >/dev/null
 	}
 	runs "and gives root up" poll_until 5 became
+	pid_inside=$(pgrep -u www-data -f "^$program $faulty/silent")
+	is "$(awk '/^(NoNewPrivs|CapPrm|CapEff|CapAmb|Groups):/ { print $2 }' \
+		"/proc/$pid_inside/status" | sort -u | paste -sd ' ')" \
+		"0000000000000000 1 33" "… with no right and no other group"
+	like "$(grep -E 'core file size|open files' "/proc/$pid_inside/limits" |
+		tr -s ' ')" 'size 0 0 .*files 64 64' "… within limits"
+	is "$(find "/proc/$pid_inside/fd" -lname '/*' -printf '%l\n' |
+		grep -vE '^(/dev/null|/tmp/davit\.)' | sort -u)" "" \
+		"… and no file open but its own"
 	kill "$pid"
 	wait "$pid" 2>/dev/null
 fi
@@ -404,6 +451,8 @@ same "a redirect that is right" main "$faulty/moved/site.git"
 refuses fetch_failed "half a pack, the length says" "$faulty/cut/site.git"
 refuses fetch_failed "half a pack, nothing says" "$faulty/clean/site.git"
 refuses fetch_failed "half a pack, then a reset" "$faulty/reset/site.git"
+refuses fetch_failed "a branch that moves meanwhile" "$faulty/race/site.git"
+like "$(cat "$T/result")" "has moved meanwhile" "… is told"
 refuses fetch_failed "a bit is wrong" "$faulty/flip/site.git"
 refuses fetch_failed "progress without end" "$faulty/progress/site.git"
 refuses repository_too_large "a pack of 2^32-1 objects" \
