@@ -37,6 +37,7 @@
 #include "lib/source.h"
 #include "lib/tar.h"
 #include "lib/tarball.h"
+#include "worker/landlock.h"
 
 #define MiB ((int64_t)1 << 20)
 #define TiB ((int64_t)1 << 40)
@@ -321,7 +322,7 @@ confine(const struct settings *s, pid_t parent, struct err *e)
 	if (prctl(PR_SET_PDEATHSIG, SIGKILL) == -1 || getppid() != parent)
 		return err_set(e, ERR_INTERNAL, "the parent process died");
 	set_limits(s);
-	return 0;
+	return landlock_confine(".", s->ca, e);
 }
 
 /* ---- the work ---- */
