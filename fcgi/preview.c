@@ -85,15 +85,19 @@ fetch(struct preview *v, struct deployment *d, struct err *e)
 	return rc;
 }
 
-/* Values of the environment are no matter of a plan. */
+/* What is secret is no matter of a plan: values of the environment, a login
+ * in the URL or beside it. */
 static int
-keep_request(struct preview *v, const struct json *body, struct err *e)
+keep_request(struct preview *v, const struct deployment *d,
+    const struct json *body, struct err *e)
 {
 	struct json *copy = json_copy(body);
 	char *text;
 	int rc = -1;
 
 	json_remove(copy, "env");
+	json_remove(copy, "auth");
+	json_set_string(copy, "url", d->url);
 	text = json_text(copy);
 	if ((v->request = fdio_unnamed(v->dir, e)) != -1)
 		rc = fdio_write(v->request, text, strlen(text), e);
@@ -217,8 +221,8 @@ preview_plan(const struct conf *conf, struct deployment *d,
 		.out = -1, .child = CHILD_INIT };
 	struct json *plan = NULL;
 
-	if (fetch(&v, d, e) == 0 && keep_request(&v, body, e) == 0 && start(&v, e) == 0 &&
-	    take_words(&v, e) == 0)
+	if (fetch(&v, d, e) == 0 && keep_request(&v, d, body, e) == 0 &&
+	    start(&v, e) == 0 && take_words(&v, e) == 0)
 		plan = judge(&v, e);
 	clear(&v);
 	return plan;

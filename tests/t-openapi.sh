@@ -64,9 +64,14 @@ again_with() { # [CONF-LINE…]
 	start_apache
 }
 
+archive() { # FILE [CURL OPTION…]
+	ask POST /get/tar --data-binary "@$1" "${@:2}"
+}
+
 # What needs an id, and what does not, in each condition of the parts.
 ask_all() { # [CURL OPTION…]
 	post "{\"url\": \"$url\"}" "$@"
+	archive "$T/tmp/site.tar" "$@"
 	ask GET "/status/$id" "$@"
 	ask GET "/log/$id" "$@"
 	ask GET /deployments "$@"
@@ -79,13 +84,14 @@ echo '<h1>site</h1>' >"$T/tmp/site/index.html"
 echo 'left.txt' >"$T/tmp/site/.gitignore"
 echo 'left out' >"$T/tmp/site/left.txt"
 url=$(git_repo site "$T/tmp/site")
+tar -C "$T/tmp/site" -cf "$T/tmp/site.tar" .
 
 # --- all is well ---
 
 ask GET /
 ask GET /healthz
 post "$(jq -c --arg url "$url" '.components.schemas.Submission.properties |
-	map_values(.examples[0]) | .url = $url | del(.dir)' "$spec")"
+	map_values(.examples[0]) | .url = $url | del(.dir, .auth)' "$spec")"
 runs 'every documented field of a submission is taken' \
 	jq -e .success <<<"$answer"
 post "{\"url\": \"$url\", \"plan_only\": true}"
@@ -102,7 +108,7 @@ full=aaaaaaaaaa
 mkdir -p "$T/store/deployments"
 jq -c --arg id $full '.id = $id | .state = "failed" | .dir = "web" |
 	.owner = "alice" | .keep_ignored = true | .ignored = {count: 1,
-	names: ["a"]} | .plan = {framework: "vite", name: "Vite", rule: "r",
+	names: ["a"]} | .notes = ["n"] | .plan = {framework: "vite", name: "Vite", rule: "r",
 	install: "i", build: "b", output: "o", outputs: ["o", "p"], spa: true,
 	node: "22", node_source: "n", package_manager: "npm", env: ["A"],
 	immutable: ["x"], why: ["y"]} | .error = {code: "build_failed",
@@ -115,6 +121,9 @@ ask GET "/status/$full"
 # --- what the client does wrong ---
 
 post '{"url": 7}'
+ask POST '/get/tar?colour=red' --data-binary "@$T/tmp/site.tar"
+archive "$T/tmp/site/index.html"
+ask GET /get/tar
 post "{\"url\": \"$(printf 'a%.0s' {1..70000})\"}"
 ask GET "/status/$id?after=nowhere"
 ask GET "/log/$id?offset=x"
@@ -138,6 +147,8 @@ post "{\"url\": \"$url\", \"ref\": \"none\"}"
 odd_host resets 'sysread $c, my $x, 4096; print $c "HTTP/1.1 500 No\r\n\r\n"'
 post "{\"url\": \"$odd\"}"
 odd_host silent 'sleep 60'
+again_with 'source_bytes 1'
+archive "$T/tmp/site.tar"
 again_with 'fetch_time 1'
 post "{\"url\": \"$odd\"}"
 again_with 'allow_hosts 192.0.2.1'
@@ -146,6 +157,7 @@ post "{\"url\": \"$url\"}"
 # --- parts that are away ---
 
 again_with "scratch $T/store/no/such"
+archive "$T/tmp/site.tar"
 post "{\"url\": \"$url\"}"
 again_with
 echo nonsense >"$T/store/deployments/bbbbbbbbbb.json"

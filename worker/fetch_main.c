@@ -157,7 +157,10 @@ report_line(const struct source_report *r)
 	json_set(line, "ignored", ignored);
 	for (size_t i = 0; i < r->nnotes; i++)
 		json_append_string(notes, r->notes[i]);
-	json_set(line, "notes", notes);
+	if (r->nnotes > 0)
+		json_set(line, "notes", notes);
+	else
+		json_free(notes);
 	return line;
 }
 
