@@ -82,7 +82,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	char *text = fuzz_text(data, size);
 	struct input in = { .n = 0 };
-	struct request_source source = { variable, body, &in };
+	struct request_source source = { .variable = variable,
+		.body = body, .arg = &in };
 	struct request r;
 
 	read_input(&in, text, strlen(text));
