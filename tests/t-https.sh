@@ -227,17 +227,14 @@ accepts() {
 must_start faults accepts "$faults"
 ask "https://127.0.0.1:$faults/x.git" s3cr3t-Word deploy &
 asking=$!
+# One look is one process: the connection is given up after 10 s.
 fetches() {
-	local exe
-	for exe in /proc/[0-9]*/exe; do
-		[ "$(readlink "$exe")" = "$T/libexec/davit-fetch" ] || continue
-		pid=${exe//[!0-9]/}
-		return
-	done 2>/dev/null
-	return 1
+	pid=$(find /proc -mindepth 2 -maxdepth 2 -path '/proc/[0-9]*/exe' \
+		-lname "$T/libexec/davit-fetch" 2>/dev/null |
+		grep -om 1 '[0-9]*')
+	[ -n "$pid" ]
 }
-pid=none
-poll_until 10 fetches
+poll_until 30 fetches
 words=$(cat "/proc/$pid/cmdline" "/proc/$pid/environ" | tr '\0' ' ')
 like "$words" --login 'it has a login'
 unlike "$words" s3cr3t 'neither its arguments nor its environment have it'
