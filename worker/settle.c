@@ -15,6 +15,7 @@
 #include "lib/err.h"
 #include "lib/json.h"
 #include "lib/log.h"
+#include "lib/manifest.h"
 #include "lib/mem.h"
 #include "lib/queue.h"
 #include "lib/store.h"
@@ -99,6 +100,22 @@ copy_record(struct store *store, const struct deployment *d, struct err *e)
 	return rc;
 }
 
+/* A site is live if and only if its deployment is "deployed".  The last attempt
+ * may have got as far as the manifest, or left files, and died before it could
+ * tell. */
+static int
+remove_site(struct store *store, const char *id, struct err *e)
+{
+	char *manifest = manifest_key(id), *files = xasprintf("dist/%s/", id);
+	int rc = store_delete(store, manifest, e);
+
+	if (rc == 0)
+		rc = store_delete_all(store, files, e);
+	free(manifest);
+	free(files);
+	return rc;
+}
+
 static int
 settle_one(struct queue *q, struct store *store, const char *id,
     struct err *e)
@@ -110,7 +127,9 @@ settle_one(struct queue *q, struct store *store, const char *id,
 		if (e->code != ERR_NOTFOUND && e->code != ERR_INVALID)
 			return -1;
 		log_error("%s; it is not kept", e->msg);
-	} else if (copy_log(q, store, d, e) == -1 ||
+	} else if ((d->state != STATE_DEPLOYED &&
+		       remove_site(store, id, e) == -1) ||
+	    copy_log(q, store, d, e) == -1 ||
 	    copy_record(store, d, e) == -1)
 		goto out;
 	rc = queue_settle_done(q, id, e);
