@@ -19,6 +19,7 @@
 #include "lib/deployment.h"
 #include "lib/err.h"
 #include "lib/json.h"
+#include "lib/ledger.h"
 #include "lib/log.h"
 #include "lib/mem.h"
 #include "lib/name.h"
@@ -35,47 +36,37 @@
 
 /* ---- records, wherever they are ---- */
 
-/* The durable copy that the store has of a final one. */
+/* The durable copy. */
 static struct deployment *
 stored_record(struct call *c, struct err *e)
 {
 	struct store *store = parts_store(c->parts, e);
-	char *key = xasprintf("deployments/%s.json", c->id);
-	struct deployment *d = NULL;
-	struct buf text = BUF_INIT;
-	struct json *j = NULL;
 
-	if (store != NULL &&
-	    store_get(store, key, JSON_MAX_BYTES, &text, e) == 0 &&
-	    (j = json_parse(text.data, text.len, e)) != NULL)
-		d = deployment_from_json(j, e);
-	if (d == NULL && store != NULL && e->code == ERR_INVALID) {
-		err_within(e, "%s", key);
-		err_recode(e, ERR_INTERNAL);
-	}
-	json_free(j);
-	buf_clear(&text);
-	free(key);
-	return d;
+	return store == NULL ? NULL : ledger_get(store, c->id, e);
 }
 
-/* Redis has it, or else the store.  ERR_NOTFOUND only where both say so. */
+/* Redis has it, or else the store.  What the store has of one that has not
+ * ended is how it began: true where Redis has lost it, but where Redis does not
+ * answer, nobody knows.  ERR_NOTFOUND only where both say so. */
 static struct deployment *
 find_record(struct call *c, struct err *e)
 {
 	struct deployment *d;
 	struct err away;
 
-	if ((d = queue_record(c->parts->queue, c->id, &away)) != NULL ||
-	    (d = stored_record(c, e)) != NULL)
+	if ((d = queue_record(c->parts->queue, c->id, &away)) != NULL)
 		return d;
-	if (e->code == ERR_NOTFOUND) {
-		if (away.code != ERR_NOTFOUND)
-			*e = away;
-		else
-			err_set(e, ERR_NOTFOUND, "There is no deployment %s.",
-			    c->id);
-	}
+	d = stored_record(c, e);
+	if (d != NULL && (away.code == ERR_NOTFOUND ||
+			     deployment_is_final(d->state)))
+		return d;
+	if (d == NULL && e->code != ERR_NOTFOUND)
+		return NULL;
+	if (away.code != ERR_NOTFOUND)
+		*e = away;
+	else
+		err_set(e, ERR_NOTFOUND, "There is no deployment %s.", c->id);
+	deployment_free(d);
 	return NULL;
 }
 

@@ -19,6 +19,7 @@
 #include "lib/err.h"
 #include "lib/ingest.h"
 #include "lib/json.h"
+#include "lib/ledger.h"
 #include "lib/log.h"
 #include "lib/mem.h"
 #include "lib/name.h"
@@ -81,34 +82,39 @@ read_body(const struct request *request, struct json **plan_only,
 	return d;
 }
 
-/* Take the source back out of the store: its id was not queued. */
+/* Take record and source back out of the store: the id was not queued. */
 static void
 withdraw(struct store *store, const char *id)
 {
 	char *key = ingest_key(id);
 	struct err e;
 
-	if (store_delete(store, key, &e) == -1)
-		log_error("%s is left without a record: %s", key, e.msg);
+	if (ledger_delete(store, id, &e) == -1 ||
+	    store_delete(store, key, &e) == -1)
+		log_error("%s is left without a deployment: %s", key, e.msg);
 	free(key);
 }
 
 /* A connection that breaks after the transaction looks like one that broke
- * before it.  Ask again. */
+ * before it.  Ask again; as long as nobody can tell, what is in the store
+ * stays, for davitd to sweep up or to build. */
 static int
-enqueue(struct queue *queue, const struct deployment *d, struct err *e)
+enqueue(struct parts *p, struct store *store, const struct deployment *d,
+    struct err *e)
 {
 	struct deployment *stored;
-	bool is_there;
+	struct err why = { .code = ERR_NOTFOUND };
 
-	if (queue_submit(queue, d, e) == 0)
+	if (queue_submit(p->queue, d, e) == 0)
 		return 0;
-	if (e->code != ERR_UNAVAILABLE)
-		return -1;
-	stored = queue_record(queue, d->id, NULL);
-	is_there = stored != NULL;
-	deployment_free(stored);
-	return is_there ? 0 : -1;
+	if (e->code == ERR_UNAVAILABLE &&
+	    (stored = queue_record(p->queue, d->id, &why)) != NULL) {
+		deployment_free(stored);
+		return 0;
+	}
+	if (why.code == ERR_NOTFOUND)
+		withdraw(store, d->id);
+	return -1;
 }
 
 static ssize_t
@@ -140,10 +146,12 @@ submit(struct parts *p, struct request *request, struct deployment *d,
 	if (rc == -1)
 		return -1;
 	d->state = STATE_QUEUED;
-	if (enqueue(p->queue, d, e) == -1) {
+	if (ledger_put(store, d, e) == -1) {
 		withdraw(store, d->id);
 		return -1;
 	}
+	if (enqueue(p, store, d, e) == -1)
+		return -1;
 	if (d->url == NULL)
 		log_info("queued an archive");
 	else

@@ -239,6 +239,66 @@ queue_list(struct queue *q, int64_t before, int limit,
 	return rc;
 }
 
+/* ---- a Redis that has lost everything ---- */
+
+int
+queue_is_filled(struct queue *q, struct err *e)
+{
+	struct resp_words w = RESP_WORDS_INIT;
+	int64_t n;
+
+	resp_add(&w, "EXISTS");
+	resp_add(&w, "davit:filled");
+	return resp_run_number(q->redis, &w, &n, e) == -1 ? -1 : n == 1;
+}
+
+int
+queue_set_filled(struct queue *q, struct err *e)
+{
+	struct resp_words w = RESP_WORDS_INIT;
+	struct resp_reply *r;
+
+	resp_add(&w, "SET");
+	resp_add(&w, "davit:filled");
+	resp_add(&w, "1");
+	if ((r = resp_run(q->redis, &w, e)) == NULL)
+		return -1;
+	resp_reply_free(r);
+	return 0;
+}
+
+int
+queue_restore(struct queue *q, const struct deployment *d, struct err *e)
+{
+	struct resp_words w = RESP_WORDS_INIT;
+	char **fields = deployment_to_fields(d);
+	struct err why = { .code = ERR_NONE };
+	int rc;
+
+	add_script(&w, LUA_COMMON LUA_RESTORE);
+	resp_add(&w, d->id);
+	resp_add_number(&w, name_now_ms());
+	resp_add_list(&w, (const char *const *)fields);
+	rc = run_script(q, &w, d->id, &why);
+	deployment_fields_free(fields);
+	if (rc == 0)
+		return 1;
+	if (e != NULL)
+		*e = why;
+	return why.code == ERR_CONFLICT ? 0 : -1;
+}
+
+int
+queue_knows(struct queue *q, const char *id, struct err *e)
+{
+	struct resp_words w = RESP_WORDS_INIT;
+	int64_t n;
+
+	add_script(&w, LUA_COMMON LUA_KNOWS);
+	resp_add(&w, id);
+	return resp_run_number(q->redis, &w, &n, e) == -1 ? -1 : n != 0;
+}
+
 /* ---- taking ---- */
 
 int

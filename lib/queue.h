@@ -11,6 +11,7 @@
  *	davit:workers              set     workers that ever took an id
  *	davit:cancel:{id}          string  PX; somebody wants it canceled
  *	davit:check                string  PX; that writes are taken
+ *	davit:filled               string  all records of the store are here
  *
  * An accepted id is in exactly one of build-queue, a taken list, or (final)
  * davit:settling until its record and log are in the store.  Every change of
@@ -57,6 +58,19 @@ int queue_length(struct queue *, int64_t *, struct err *);
  * fn with each record until it returns other than 0. */
 int queue_list(struct queue *, int64_t before, int limit,
     int (*fn)(void *arg, const struct deployment *), void *arg, struct err *);
+
+/* ---- a Redis that has lost everything ---- */
+
+/* 1: it holds what the store's records tell; 0: it is new, or was emptied. */
+int queue_is_filled(struct queue *, struct err *);
+int queue_set_filled(struct queue *, struct err *);
+
+/* Put back a record of the store; one that has not ended waits once more, as
+ * the next attempt.  1, or 0 where Redis has the record. */
+int queue_restore(struct queue *, const struct deployment *, struct err *);
+
+/* 0 only where Redis is filled and has no record of id; 1; -1. */
+int queue_knows(struct queue *, const char *id, struct err *);
 
 /* ---- a worker's side ---- */
 

@@ -92,6 +92,27 @@
 	"call('LPUSH', 'build-queue', id)\n" \
 	"return 'ok'\n"
 
+/* id now field value …: a record that Redis has lost.  "known" where it has
+ * not.  What waited waits again, as the next attempt: who built it may not
+ * have noticed. */
+#define LUA_RESTORE \
+	"local id, now = ARGV[1], ARGV[2]\n" \
+	"if call('EXISTS', record(id)) == 1 then return 'known' end\n" \
+	"set_argv(id, 3)\n" \
+	"call('ZADD', 'davit:deployments', get(id, 'created') or now, id)\n" \
+	"if not final[get(id, 'state')] then\n" \
+	"  call('HINCRBY', record(id), 'attempt', 1)\n" \
+	"  call('HSET', record(id), 'state', 'queued', 'updated', now,\n" \
+	"      'queue.started', now)\n" \
+	"  call('LPUSH', 'build-queue', id)\n" \
+	"end\n" \
+	"return 'ok'\n"
+
+/* id: 0 where it is certain that Redis has never heard of it */
+#define LUA_KNOWS \
+	"if call('EXISTS', 'davit:filled') == 0 then return 1 end\n" \
+	"return call('EXISTS', record(ARGV[1]))\n"
+
 /* before limit: hashes, newest first */
 #define LUA_LIST \
 	"local all = {}\n" \

@@ -700,6 +700,40 @@ bad_address_is_refused(void **state)
 
 #define REDIS_TEST(f) cmocka_unit_test_setup(f, empty)
 
+static void
+lost_record_is_restored_once(void **state)
+{
+	struct deployment *d = deployment_new(), *back;
+	struct err e;
+
+	memcpy(d->id, "aaaaaaaaaa", sizeof(d->id));
+	d->state = STATE_BUILDING;
+	d->created = 7;
+	assert_int_equal(queue_is_filled(q, &e), 0);
+	assert_int_equal(queue_knows(q, d->id, &e), 1); /* who can tell? */
+	assert_int_equal(queue_restore(q, d, &e), 1);
+	assert_int_equal(queue_restore(q, d, &e), 0);
+	back = queue_record(q, d->id, &e);
+	assert_int_equal(back->state, STATE_QUEUED);
+	assert_int_equal(back->attempt, 2);
+	deployment_free(back);
+	assert_int_equal(number("LLEN build-queue"), 1);
+
+	memcpy(d->id, "bbbbbbbbbb", sizeof(d->id));
+	d->state = STATE_FAILED;
+	assert_int_equal(queue_restore(q, d, &e), 1);
+	back = queue_record(q, d->id, &e);
+	assert_int_equal(back->state, STATE_FAILED);
+	assert_int_equal(back->attempt, 1);
+	deployment_free(back);
+	assert_int_equal(number("LLEN build-queue"), 1);
+	assert_int_equal(queue_set_filled(q, &e), 0);
+	assert_int_equal(queue_is_filled(q, &e), 1);
+	assert_int_equal(queue_knows(q, d->id, &e), 1);
+	assert_int_equal(queue_knows(q, "cccccccccc", &e), 0);
+	deployment_free(d);
+}
+
 int
 main(void)
 {
@@ -707,6 +741,7 @@ main(void)
 		REDIS_TEST(first_in_is_first_out),
 		REDIS_TEST(take_waits_for_an_id),
 		REDIS_TEST(submitted_record_comes_back),
+		REDIS_TEST(lost_record_is_restored_once),
 		REDIS_TEST(list_is_newest_first_and_paged),
 		REDIS_TEST(build_goes_through_its_states),
 		REDIS_TEST(final_state_never_changes),

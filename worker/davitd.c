@@ -1,7 +1,7 @@
 /*
  * davitd: takes ids from the queue, has davit-build build them, and tells
  * Redis how it went.  One loop around poll(2).  worker/slots has the builds,
- * worker/settle the durable copies; here are options, signals, the take, the
+ * worker/upkeep what takes the store's time; here are options, signals, the take, the
  * lease, and the ids that nobody has in hand.
  */
 #include <errno.h>
@@ -23,8 +23,9 @@
 #include "lib/queue.h"
 #include "lib/store.h"
 #include "worker/link.h"
-#include "worker/settle.h"
+#include "worker/rebuild.h"
 #include "worker/slots.h"
+#include "worker/upkeep.h"
 #include "worker/warm.h"
 
 /* How long a take waits in Redis, and how long for its answer after that. */
@@ -37,7 +38,13 @@
 /* What may follow after stop_time: ends of builds, the last words to Redis. */
 #define LAST_WORDS_MS (15 * 1000)
 
-enum { FD_SIGNAL, FD_TAKE, FD_SETTLE, FD_WARM, NFIXED_FDS };
+enum {
+	FD_SIGNAL,
+	FD_TAKE,
+	FD_WARM,
+	FD_UPKEEP,
+	FD_SLOTS = FD_UPKEEP + UPKEEP_FDS
+};
 
 struct davitd {
 	const char *conf_path;		/* -c; NULL: as conf_load() says */
@@ -45,7 +52,7 @@ struct davitd {
 	struct link link;		/* for everything but taking */
 	struct queue *taker;		/* for taking alone: it waits */
 	struct slots *slots;
-	struct settle settle;
+	struct upkeep upkeep;
 	struct warm warm;
 	int signals;
 	bool taking;			/* a take is in flight */
@@ -322,7 +329,7 @@ timeout(const struct davitd *d)
 	int64_t now = name_tick_ms(), redis, due;
 
 	redis = earlier(d->lease_at, d->sweep_at);
-	redis = earlier(redis, settle_due(&d->settle));
+	redis = earlier(redis, upkeep_due(&d->upkeep));
 	if (!d->draining)
 		redis = earlier(redis, d->reclaim_at);
 	if (d->taking)
@@ -348,36 +355,34 @@ has_left(const struct davitd *d)
 	if (name_tick_ms() >= d->leave_at)
 		return true;
 	return d->swept && slots_count(d->slots) == 0 &&
-	    warm_is_over(&d->warm) && !child_running(&d->settle.child);
+	    warm_is_over(&d->warm) && !upkeep_settles(&d->upkeep);
 }
 
 static int
 loop(struct davitd *d, struct err *e)
 {
-	struct pollfd pfd[NFIXED_FDS + SLOTS_MAX_FDS];
+	struct pollfd pfd[FD_SLOTS + SLOTS_MAX_FDS];
 
 	while (!has_left(d)) {
-		size_t n = NFIXED_FDS +
-		    slots_pollset(d->slots, pfd + NFIXED_FDS);
+		size_t n = FD_SLOTS + slots_pollset(d->slots, pfd + FD_SLOTS);
 
 		pfd[FD_SIGNAL] = (struct pollfd){ d->signals, POLLIN, 0 };
 		pfd[FD_TAKE] = (struct pollfd){
 			d->taking ? queue_fd(d->taker) : -1, POLLIN, 0 };
-		pfd[FD_SETTLE] = (struct pollfd){
-			settle_fd(&d->settle), POLLIN, 0 };
 		pfd[FD_WARM] = (struct pollfd){
 			warm_fd(&d->warm), POLLIN, 0 };
+		upkeep_pollset(&d->upkeep, pfd + FD_UPKEEP);
 		if (poll(pfd, n, timeout(d)) == -1 && errno != EINTR)
 			return err_errno(e, "poll");
-		if (slots_service(d->slots, pfd + NFIXED_FDS) > 0)
-			settle_poke(&d->settle);
+		if (slots_service(d->slots, pfd + FD_SLOTS) > 0)
+			settle_poke(&d->upkeep.settle);
 		if (pfd[FD_SIGNAL].revents != 0)
 			read_signals(d);
 		if (d->draining && name_tick_ms() >= d->stop_at)
 			slots_stop(d->slots);
 		keep_house(d);
 		take(d, pfd[FD_TAKE].revents != 0);
-		settle_service(&d->settle, d->conf, &d->link);
+		upkeep_service(&d->upkeep, d->conf, &d->link, d->draining);
 		warm_service(&d->warm, d->conf);
 	}
 	return 0;
@@ -388,7 +393,7 @@ serve(struct davitd *d, struct err *e)
 {
 	int rc = -1;
 
-	settle_init(&d->settle);
+	upkeep_init(&d->upkeep);
 	warm_init(&d->warm);
 	if ((d->signals = open_signals(e)) == -1)
 		goto out;
@@ -406,7 +411,7 @@ serve(struct davitd *d, struct err *e)
 		    "left with ids in hand: the next davitd, or another "
 		    "worker, tries them again");
 out:
-	settle_stop(&d->settle);
+	upkeep_stop(&d->upkeep);
 	warm_stop(&d->warm);
 	slots_free(d->slots);
 	fdio_close(&d->signals);
@@ -418,10 +423,11 @@ out:
 static void
 usage(FILE *to)
 {
-	fprintf(to, "usage: davitd [-nv] [-c FILE]\n"
+	fprintf(to, "usage: davitd [-nv] [-c FILE] [--rebuild]\n"
 		    "  -c FILE    the configuration, instead of %s\n"
 		    "  -n         check the configuration and leave\n"
 		    "  -v         log more\n"
+		    "  --rebuild  fill Redis from the store's records, and leave\n"
 		    "  --version  --help\n",
 	    conf_default_path());
 }
@@ -442,8 +448,10 @@ check(const struct davitd *d, struct err *e)
 	return rc;
 }
 
+enum task { SERVE, CHECK, REBUILD };
+
 static int
-run(struct davitd *d, bool only_check, struct err *e)
+run(struct davitd *d, enum task task, struct err *e)
 {
 	int rc = -1;
 
@@ -455,7 +463,9 @@ run(struct davitd *d, bool only_check, struct err *e)
 	if (setenv("DAVIT_CONF", d->conf->path, 1) == -1)
 		rc = err_errno(e, "setenv");
 	else
-		rc = only_check ? check(d, e) : serve(d, e);
+		rc = task == CHECK	 ? check(d, e)
+		    : task == REBUILD ? rebuild(d->conf, e)
+				      : serve(d, e);
 out:
 	queue_free(d->taker);
 	link_close(&d->link);
@@ -467,9 +477,10 @@ int
 main(int argc, char **argv)
 {
 	static const struct option longs[] = { { "help", 0, NULL, 'h' },
-		{ "version", 0, NULL, 'V' }, { NULL, 0, NULL, 0 } };
+		{ "rebuild", 0, NULL, 'R' }, { "version", 0, NULL, 'V' },
+		{ NULL, 0, NULL, 0 } };
 	struct davitd d = { .signals = -1 };
-	bool only_check = false;
+	enum task task = SERVE;
 	struct err e;
 	int c;
 
@@ -481,7 +492,10 @@ main(int argc, char **argv)
 			d.conf_path = optarg;
 			break;
 		case 'n':
-			only_check = true;
+			task = CHECK;
+			break;
+		case 'R':
+			task = REBUILD;
 			break;
 		case 'v':
 			log_verbose(1);
@@ -500,7 +514,7 @@ main(int argc, char **argv)
 		usage(stderr);
 		return 2;
 	}
-	if (run(&d, only_check, &e) == -1) {
+	if (run(&d, task, &e) == -1) {
 		log_error("%s", e.msg);
 		return 1;
 	}

@@ -1,28 +1,21 @@
 #include "worker/settle.h"
 
-#include <errno.h>
-#include <signal.h>
 #include <stdlib.h>
-#include <string.h>
-#include <sys/pidfd.h>
-#include <sys/prctl.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include "lib/buf.h"
 #include "lib/conf.h"
 #include "lib/deployment.h"
 #include "lib/err.h"
-#include "lib/json.h"
+#include "lib/ledger.h"
 #include "lib/log.h"
 #include "lib/manifest.h"
 #include "lib/mem.h"
+#include "lib/name.h"
 #include "lib/queue.h"
 #include "lib/store.h"
 #include "worker/link.h"
 
 #define LOOK_MS (10 * 1000)
-#define GRACE_MS 2000
 #define PIECE_BYTES ((size_t)256 * 1024)
 
 /* ---- in the forked process ---- */
@@ -85,21 +78,6 @@ out:
 	return rc;
 }
 
-static int
-copy_record(struct store *store, const struct deployment *d, struct err *e)
-{
-	char *key = xasprintf("deployments/%s.json", d->id);
-	struct json *j = deployment_to_json(d);
-	char *text = json_text(j);
-	int rc = store_put(store, key, "application/json", text, strlen(text),
-	    e);
-
-	free(text);
-	json_free(j);
-	free(key);
-	return rc;
-}
-
 /* A site is live if and only if its deployment is "deployed".  The last attempt
  * may have got as far as the manifest, or left files, and died before it could
  * tell. */
@@ -130,7 +108,7 @@ settle_one(struct queue *q, struct store *store, const char *id,
 	} else if ((d->state != STATE_DEPLOYED &&
 		       remove_site(store, id, e) == -1) ||
 	    copy_log(q, store, d, e) == -1 ||
-	    copy_record(store, d, e) == -1)
+	    ledger_put(store, d, e) == -1)
 		goto out;
 	rc = queue_settle_done(q, id, e);
 out:
@@ -159,35 +137,12 @@ out:
 	return rc;
 }
 
-/* Never returns. */
-static void
-run(const struct conf *conf, pid_t parent)
-{
-	struct err e;
-	sigset_t none;
-
-	/* davitd's descriptors are not ours: a build would not see davitd's
-	 * end while we hold them. */
-	close_range(STDERR_FILENO + 1, ~0U, 0);
-	prctl(PR_SET_PDEATHSIG, SIGTERM);
-	sigemptyset(&none);
-	sigprocmask(SIG_SETMASK, &none, NULL);
-	if (getppid() != parent)
-		_exit(1);
-	if (settle_all(conf, &e) == -1) {
-		log_warn("%s", e.msg);
-		_exit(1);
-	}
-	_exit(0);
-}
-
 /* ---- in davitd ---- */
 
 void
 settle_init(struct settle *s)
 {
-	s->child = (struct child)CHILD_INIT;
-	s->pause = (struct backoff){ 1000, 60 * 1000, 0, 0 };
+	errand_init(&s->errand, settle_all);
 	s->look_at = 0;
 }
 
@@ -197,37 +152,6 @@ settle_poke(struct settle *s)
 	s->look_at = 0;
 }
 
-static void
-start(struct settle *s, const struct conf *conf)
-{
-	pid_t parent = getpid();
-
-	log_scope(NULL);
-	if ((s->child.pid = fork()) == 0)
-		run(conf, parent);
-	if (s->child.pid != -1)
-		s->child.pidfd = pidfd_open(s->child.pid, 0);
-	if (s->child.pidfd == -1) {
-		log_error("settle: %s", strerror(errno));
-		settle_stop(s);
-		backoff_fail(&s->pause);
-	}
-}
-
-static void
-reap(struct settle *s)
-{
-	int status;
-
-	if (child_wait(&s->child, 0, &status, NULL) != 1)
-		return;
-	if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
-		backoff_works(&s->pause);
-	else
-		backoff_fail(&s->pause);
-	settle_poke(s);
-}
-
 void
 settle_service(struct settle *s, const struct conf *conf, struct link *l)
 {
@@ -235,33 +159,19 @@ settle_service(struct settle *s, const struct conf *conf, struct link *l)
 	struct err e;
 	int rc;
 
-	if (child_running(&s->child))
-		reap(s);
-	if (child_running(&s->child) || backoff_waits(&s->pause) ||
-	    name_tick_ms() < s->look_at || !link_ready(l))
+	if (errand_reap(&s->errand))
+		settle_poke(s);
+	if (!errand_may_start(&s->errand) || name_tick_ms() < s->look_at ||
+	    !link_ready(l))
 		return;
 	s->look_at = name_tick_ms() + LOOK_MS;
 	rc = queue_settle_next(l->queue, id, &e);
 	if (link_heard(l, rc, &e) && rc == 1)
-		start(s, conf);
-}
-
-int
-settle_fd(const struct settle *s)
-{
-	return s->child.pidfd;
+		errand_start(&s->errand, conf);
 }
 
 int64_t
 settle_due(const struct settle *s)
 {
-	if (child_running(&s->child))
-		return INT64_MAX;
-	return backoff_waits(&s->pause) ? s->pause.until : s->look_at;
-}
-
-void
-settle_stop(struct settle *s)
-{
-	child_stop(&s->child, GRACE_MS, NULL);
+	return errand_due(&s->errand, s->look_at);
 }

@@ -6,18 +6,15 @@
 #ifndef DAVIT_WORKER_SETTLE_H
 #define DAVIT_WORKER_SETTLE_H
 
-#include <poll.h>
 #include <stdint.h>
 
-#include "lib/child.h"
-#include "worker/backoff.h"
+#include "worker/errand.h"
 
 struct conf;
 struct link;
 
 struct settle {
-	struct child child;	/* at most one */
-	struct backoff pause;	/* the store is away */
+	struct errand errand;
 	int64_t look_at;	/* for what is due: name_tick_ms() */
 };
 
@@ -29,11 +26,7 @@ void settle_poke(struct settle *);
 /* Reap the process that has ended, start one where an id is due. */
 void settle_service(struct settle *, const struct conf *, struct link *);
 
-/* What to wait for. */
-int settle_fd(const struct settle *);
+/* Until when to wait, but for the errand. */
 int64_t settle_due(const struct settle *);
-
-/* End the process that still runs; what it did not do is still due. */
-void settle_stop(struct settle *);
 
 #endif

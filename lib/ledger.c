@@ -1,0 +1,103 @@
+#include "lib/ledger.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/bounds.h"
+#include "lib/buf.h"
+#include "lib/deployment.h"
+#include "lib/err.h"
+#include "lib/json.h"
+#include "lib/mem.h"
+#include "lib/name.h"
+#include "lib/store.h"
+
+#define PREFIX "deployments/"
+#define SUFFIX ".json"
+
+static char *
+key_of(const char *id)
+{
+	return xasprintf(PREFIX "%s" SUFFIX, id);
+}
+
+int
+ledger_put(struct store *store, const struct deployment *d, struct err *e)
+{
+	struct json *j = deployment_to_json(d);
+	char *key = key_of(d->id), *text;
+	int rc;
+
+	if (d->env != NULL && !deployment_is_final(d->state))
+		json_set(j, "env", json_copy(d->env));
+	text = json_text(j);
+	rc = store_put(store, key, "application/json", text, strlen(text), e);
+	free(text);
+	free(key);
+	json_free(j);
+	return rc;
+}
+
+struct deployment *
+ledger_get(struct store *store, const char *id, struct err *e)
+{
+	struct deployment *d = NULL;
+	struct buf text = BUF_INIT;
+	struct json *j = NULL;
+	char *key = key_of(id);
+	struct err why = { .code = ERR_NONE };
+
+	if (store_get(store, key, JSON_MAX_BYTES, &text, &why) == 0 &&
+	    (j = json_parse(buf_str(&text), text.len, &why)) != NULL)
+		d = deployment_from_json(j, &why);
+	if (d == NULL && why.code == ERR_INVALID) {
+		err_within(&why, "%s", key);
+		err_recode(&why, ERR_INTERNAL);
+	}
+	if (d == NULL && e != NULL)
+		*e = why;
+	json_free(j);
+	buf_clear(&text);
+	free(key);
+	return d;
+}
+
+int
+ledger_delete(struct store *store, const char *id, struct err *e)
+{
+	char *key = key_of(id);
+	int rc = store_delete(store, key, e);
+
+	free(key);
+	return rc;
+}
+
+struct each {
+	int (*fn)(void *, const char *);
+	void *arg;
+};
+
+static int
+take_key(void *arg, const char *key, const struct store_object *o)
+{
+	const struct each *each = arg;
+	const char *name = key + strlen(PREFIX);
+	char id[ID_LENGTH + 1];
+
+	/* What else somebody has put there is not ours. */
+	if (strlen(name) != ID_LENGTH + strlen(SUFFIX) ||
+	    strcmp(name + ID_LENGTH, SUFFIX) != 0 ||
+	    !name_is_id(name, ID_LENGTH, id) ||
+	    strncmp(id, name, ID_LENGTH) != 0)
+		return 0;
+	return each->fn(each->arg, id);
+}
+
+int
+ledger_each(struct store *store, int (*fn)(void *, const char *), void *arg,
+    struct err *e)
+{
+	struct each each = { fn, arg };
+
+	return store_list(store, PREFIX, take_key, &each, e);
+}
