@@ -135,6 +135,12 @@ get_status(struct call *c, struct err *e)
 	    queue_position(c->parts->queue, c->id, &position, e) == -1)
 		position = 0;
 	view = deployment_view(d, c->parts->conf, position);
+	if (position > 0) {
+		char *what = queue_get_waiting_for(c->parts->queue);
+
+		json_set_string(view, "waiting_for", what);
+		free(what);
+	}
 	text = json_text(view);
 	condition_etag_of(etag, text, strlen(text));
 	if (!deployment_is_final(d->state))

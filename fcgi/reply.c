@@ -85,6 +85,7 @@ reply_status(enum err_code code)
 	case ERR_FETCH_FAILED:
 		return 502;
 	case ERR_UNAVAILABLE:
+	case ERR_QUEUE_FULL:
 	case ERR_STORE:
 	case ERR_CONFIG:
 	case ERR_DOCKER:

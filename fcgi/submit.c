@@ -123,6 +123,21 @@ body_source(void *arg, void *data, size_t size, struct err *e)
 	return request_read(arg, data, size, e);
 }
 
+/* Before the minute that a fetch may take, not after it. */
+static int
+check_room(struct parts *p, struct err *e)
+{
+	int64_t length;
+
+	if (queue_check(p->queue, e) == -1 ||
+	    queue_length(p->queue, &length, e) == -1)
+		return -1;
+	if (length >= p->conf->queue_limit)
+		return err_set(e, ERR_QUEUE_FULL,
+		    "%lld deployments wait already", (long long)length);
+	return 0;
+}
+
 /* From a checked request to a stored source and a queued id. */
 static int
 submit(struct parts *p, struct request *request, struct deployment *d,
@@ -131,8 +146,7 @@ submit(struct parts *p, struct request *request, struct deployment *d,
 	struct store *store;
 	int rc;
 
-	/* Before the minute that a fetch may take, not after it. */
-	if (queue_check(p->queue, e) == -1 ||
+	if (check_room(p, e) == -1 ||
 	    (store = parts_store(p, e)) == NULL)
 		return -1;
 	name_new_id(d->id);

@@ -99,6 +99,10 @@ static const struct key keys[] = {
 	NUMBER(output_files, "20000", 1, 1000000),
 	NUMBER(stop_time, "60", 0, 3600),
 	NUMBER(lease_time, "30", 3, 3600),
+	NUMBER(store_time, "90", 0, 24 * 3600),
+	NUMBER(queue_limit, "1000", 1, 1000000),
+	SIZE(memory_floor, "256M", 0, 1024 * GiB),
+	SIZE(disk_floor, "256M", 0, 1024 * GiB),
 };
 #define NKEYS (sizeof(keys) / sizeof(keys[0]))
 

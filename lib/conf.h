@@ -68,6 +68,10 @@ struct conf {
 	int64_t output_files;
 	int64_t stop_time;	/* seconds that SIGTERM leaves to builds */
 	int64_t lease_time;	/* seconds */
+	int64_t store_time;	/* seconds of tries to publish */
+	int64_t queue_limit;	/* deployments that wait */
+	int64_t memory_floor;	/* bytes; below it no build is started */
+	int64_t disk_floor;
 };
 
 /* Read path, or $DAVIT_CONF, or the compiled-in default, in that order.

@@ -23,6 +23,8 @@
 	    "This is a fault of the platform; its log has the details.") \
 	X(ERR_UNAVAILABLE, "unavailable", \
 	    "A part of the platform does not answer; try again shortly.") \
+	X(ERR_QUEUE_FULL, "queue_full", \
+	    "Too many deployments wait; try again when some are done.") \
 	X(ERR_STORE, "store_unavailable", \
 	    "The object store does not answer; try again shortly.") \
 	X(ERR_TIMEOUT, "timeout", \

@@ -520,6 +520,43 @@ queue_reclaim(struct queue *q, const char *worker, bool own, int64_t *count,
 	return resp_run_number(q->redis, &w, count, e);
 }
 
+int
+queue_waiting_for(struct queue *q, const char *what, int64_t ms,
+    struct err *e)
+{
+	struct resp_words w = RESP_WORDS_INIT;
+	struct resp_reply *r;
+
+	resp_add(&w, what == NULL ? "DEL" : "SET");
+	resp_add(&w, "davit:waiting-for");
+	if (what != NULL) {
+		resp_add(&w, what);
+		resp_add(&w, "PX");
+		resp_add_number(&w, ms);
+	}
+	if ((r = resp_run(q->redis, &w, e)) == NULL)
+		return -1;
+	resp_reply_free(r);
+	return 0;
+}
+
+char *
+queue_get_waiting_for(struct queue *q)
+{
+	struct resp_words w = RESP_WORDS_INIT;
+	struct resp_reply *r;
+	const char *word = NULL;
+	char *copy;
+
+	resp_add(&w, "GET");
+	resp_add(&w, "davit:waiting-for");
+	if ((r = resp_run(q->redis, &w, NULL)) != NULL && !resp_is_nil(r))
+		word = resp_string(r, NULL);
+	copy = xstrdup_null(word);
+	resp_reply_free(r);
+	return copy;
+}
+
 /* ---- logs ---- */
 
 int

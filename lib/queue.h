@@ -11,6 +11,7 @@
  *	davit:workers              set     workers that ever took an id
  *	davit:cancel:{id}          string  PX; somebody wants it canceled
  *	davit:check                string  PX; that writes are taken
+ *	davit:waiting-for          string  PX; why no build is started
  *	davit:filled               string  all records of the store are here
  *
  * An accepted id is in exactly one of build-queue, a taken list, or (final)
@@ -131,6 +132,13 @@ int queue_return(struct queue *, const char *worker, const char *id,
  * attempt.  *count: how many. */
 int queue_reclaim(struct queue *, const char *worker, bool own, int64_t *count,
     struct err *);
+
+/* Why no build is started (a word; NULL: they are), for the next ms. */
+int queue_waiting_for(struct queue *, const char *what, int64_t ms,
+    struct err *);
+
+/* The word.  NULL: none, or Redis does not answer.  Free it. */
+char *queue_get_waiting_for(struct queue *);
 
 /* ---- logs ---- */
 

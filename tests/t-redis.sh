@@ -10,6 +10,7 @@ here=$(cd "$(dirname "$0")" && pwd)
 . "$here/services.sh"
 
 need jq curl git redis-server redis-cli apache2 perl
+need_docker
 services_begin
 REDIS=unix:$T/proxy.sock
 write_conf

@@ -15,6 +15,7 @@
 #include "lib/name.h"
 #include "lib/rules.h"
 #include "lib/store.h"
+#include "worker/backoff.h"
 #include "worker/box.h"
 #include "worker/buildlog.h"
 #include "worker/cache.h"
@@ -40,6 +41,7 @@ struct build {
 	struct publish *publish;
 	int64_t files, bytes;	/* of what is live */
 	bool live;
+	bool patient;		/* it has waited for the store, in vain */
 	int64_t began;		/* of the stage that is timed */
 };
 
@@ -329,23 +331,61 @@ make_rules(struct build *b)
 }
 
 static int
+upload(struct build *b, struct err *e)
+{
+	publish_free(b->publish);
+	b->publish = NULL;
+	if (b->plan->container ? publish_output(b, e) == -1
+			       : publish_source(b, e) == -1)
+		return -1;
+	make_rules(b);
+	lap(b, "output");
+	return publish_sync(b->publish, e);
+}
+
+static int
+commit(struct build *b, struct err *e)
+{
+	return publish_commit(b->publish, e);
+}
+
+/* What was built is not thrown away because the store is full or away for a
+ * while. */
+static int
+patiently(struct build *b, int (*step)(struct build *, struct err *),
+    struct err *e)
+{
+	int64_t end = name_tick_ms() + b->job->conf->store_time * 1000;
+	struct backoff pause = { 1000, 15 * 1000, 0, 0 };
+
+	while (step(b, e) == -1) {
+		if (e->code != ERR_STORE)
+			return -1;
+		backoff_fail(&pause);
+		if (pause.until >= end) {
+			b->patient = true;
+			return -1;
+		}
+		buildlog_say(b->log, "warning: %s; trying again in %lld s",
+		    e->msg, (long long)pause.delay / 1000);
+		if (watch_wait(b->job->watch, -1, 0, (int)pause.delay, e) ==
+			-1)
+			return -1;
+	}
+	return 0;
+}
+
+static int
 publish(struct build *b, struct err *e)
 {
 	struct events *events = b->job->events;
 
-	if (events_stage(events, STATE_PUBLISHING, STAGE_PUBLISH, e) == -1)
-		return -1;
-	if (b->plan->container ? publish_output(b, e) == -1
-			       : publish_source(b, e) == -1)
+	if (events_stage(events, STATE_PUBLISHING, STAGE_PUBLISH, e) == -1 ||
+	    patiently(b, upload, e) == -1)
 		return -1;
 	tell_output(b);
-	make_rules(b);
-	lap(b, "output");
-	if (publish_sync(b->publish, e) == -1)
-		return -1;
 	lap(b, "sync");
-	if (events_commit(events, e) == -1 ||
-	    publish_commit(b->publish, e) == -1)
+	if (events_commit(events, e) == -1 || patiently(b, commit, e) == -1)
 		return -1;
 	lap(b, "commit");
 	b->files = publish_files(b->publish);
@@ -416,7 +456,7 @@ close_box(struct build *b)
 /* Whoever waits for a site does not wait for its container's end as well.  But
  * the next attempt may not meet it. */
 static int
-tell_end(struct build *b, const struct err *why)
+tell_end(struct build *b, bool may_retry, const struct err *why)
 {
 	struct events *events = b->job->events;
 	int rc = 0;
@@ -426,7 +466,7 @@ tell_end(struct build *b, const struct err *why)
 		if (b->keep != NULL)
 			keep_save(b->keep);
 		lap(b, "kept");
-	} else if (may_pass(why->code)) {
+	} else if (may_retry) {
 		rc = close_box(b);
 		events_retry(events, why);
 	} else if (why->code != ERR_CANCELED)
@@ -441,6 +481,7 @@ build_run(const struct build_job *job)
 {
 	struct build b = { .job = job };
 	struct err e = { .code = ERR_NONE };
+	bool may_retry;
 	int rc;
 
 	b.log = buildlog_new(job->log_fd, job->watch);
@@ -448,12 +489,13 @@ build_run(const struct build_job *job)
 	rc = run(&b, &e);
 	/* The end is told without a deadline. */
 	watch_deadline(job->watch, 0);
-	if (rc == -1 && e.code != ERR_CANCELED && !may_pass(e.code))
+	may_retry = may_pass(e.code) && !b.patient;
+	if (rc == -1 && e.code != ERR_CANCELED && !may_retry)
 		buildlog_say(b.log, "error: %s", e.msg);
 	if (rc == 0)
 		e.code = ERR_NONE;
 	clean_up(&b, e.code == ERR_CANCELED);
-	rc = tell_end(&b, &e);
+	rc = tell_end(&b, may_retry, &e);
 	keep_free(b.keep);
 	plan_free(b.plan);
 	buildlog_free(b.log);

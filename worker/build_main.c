@@ -1,5 +1,6 @@
 /* davit-build: one deployment, from a job on standard input to a site. */
 #include <getopt.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,6 +21,7 @@
 #include "worker/docker.h"
 #include "worker/events.h"
 #include "worker/explain.h"
+#include "worker/ready.h"
 #include "worker/rulecheck.h"
 #include "worker/watch.h"
 
@@ -29,6 +31,7 @@
 static const char help[] =
     "usage: davit-build [-c FILE] < JOB\n"
     "       davit-build [-c FILE] --clean ID | --spare | --no-spare\n"
+    "       davit-build [-c FILE] --ready\n"
     "       davit-build [-c FILE] --plan DIRECTORY|- [--json] [--request FILE]\n"
     "       davit-build --check DIRECTORY\n"
     "\n"
@@ -40,6 +43,7 @@ static const char help[] =
     "  --clean ID        remove the containers that a lost build has left\n"
     "  --spare           start a container ahead, for the next build\n"
     "  --no-spare        remove it\n"
+    "  --ready           exit 0 where the store and the engine answer\n"
     "  --plan DIRECTORY  tell how a checkout would be built, and why; \"-\" is\n"
     "                    a tar of it on standard input\n"
     "  --json            tell it as JSON\n"
@@ -126,6 +130,30 @@ spare(const struct conf *conf, bool wanted)
 	return rc == -1 ? complain(&e) : EXIT_SUCCESS;
 }
 
+/* ---- --ready ---- */
+
+static int
+ready(const struct conf *conf)
+{
+	struct store *store = NULL;
+	struct docker *docker = NULL;
+	struct err e;
+	int status = READY_NO_STORE;
+
+	if ((store = store_open(conf, &e)) == NULL ||
+	    store_check(store, &e) == -1)
+		goto out;
+	status = READY_NO_DOCKER;
+	if ((docker = docker_open(conf->docker, &e)) != NULL)
+		status = EXIT_SUCCESS;
+out:
+	if (status != EXIT_SUCCESS)
+		log_warn("%s", e.msg);
+	docker_free(docker);
+	store_free(store);
+	return status;
+}
+
 /* ---- a build ---- */
 
 static struct json *
@@ -197,6 +225,9 @@ with_conf(const char *file, int mode, const char *id,
 		plan->image = conf->image;
 		status = explain(plan);
 		break;
+	case 'r':
+		status = ready(conf);
+		break;
 	default:
 		status = build(conf, events);
 	}
@@ -212,6 +243,7 @@ main(int argc, char **argv)
 		{ "clean", required_argument, NULL, 'C' },
 		{ "spare", no_argument, NULL, 'S' },
 		{ "no-spare", no_argument, NULL, 'N' },
+		{ "ready", no_argument, NULL, 'r' },
 		{ "plan", required_argument, NULL, 'P' },
 		{ "json", no_argument, NULL, 'J' },
 		{ "request", required_argument, NULL, 'R' },
@@ -235,6 +267,7 @@ main(int argc, char **argv)
 			/* fallthrough */
 		case 'S':
 		case 'N':
+		case 'r':
 			mode = opt;
 			break;
 		case 'P':

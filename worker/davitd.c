@@ -22,6 +22,7 @@
 #include "lib/mem.h"
 #include "lib/queue.h"
 #include "lib/store.h"
+#include "worker/gate.h"
 #include "worker/link.h"
 #include "worker/rebuild.h"
 #include "worker/slots.h"
@@ -42,6 +43,7 @@ enum {
 	FD_SIGNAL,
 	FD_TAKE,
 	FD_WARM,
+	FD_GATE,
 	FD_UPKEEP,
 	FD_SLOTS = FD_UPKEEP + UPKEEP_FDS
 };
@@ -54,6 +56,7 @@ struct davitd {
 	struct slots *slots;
 	struct upkeep upkeep;
 	struct warm warm;
+	struct gate gate;
 	int signals;
 	bool taking;			/* a take is in flight */
 	bool adopted;			/* what was left has been looked at */
@@ -234,11 +237,21 @@ take(struct davitd *d, bool readable)
 {
 	if (d->taking && readable)
 		read_take(d);
-	else if (d->taking && (d->draining || name_tick_ms() >= d->take_end))
+	else if (d->taking && (d->draining || !gate_is_open(&d->gate) ||
+				  name_tick_ms() >= d->take_end))
 		drop_take(d);
 	if (!d->taking && d->adopted && link_ready(&d->link) &&
-	    slots_want(d->slots))
+	    gate_is_open(&d->gate) && slots_want(d->slots))
 		send_take(d);
+}
+
+static void
+keep_gate(struct davitd *d)
+{
+	if (slots_doubt(d->slots))
+		gate_doubt(&d->gate);
+	if (!d->draining)
+		gate_service(&d->gate, d->conf, &d->link);
 }
 
 /* ---- signals ---- */
@@ -332,6 +345,8 @@ timeout(const struct davitd *d)
 	redis = earlier(redis, upkeep_due(&d->upkeep));
 	if (!d->draining)
 		redis = earlier(redis, d->reclaim_at);
+	if (!d->draining)
+		redis = earlier(redis, gate_due(&d->gate));
 	if (d->taking)
 		redis = earlier(redis, d->take_end);
 	else
@@ -371,6 +386,8 @@ loop(struct davitd *d, struct err *e)
 			d->taking ? queue_fd(d->taker) : -1, POLLIN, 0 };
 		pfd[FD_WARM] = (struct pollfd){
 			warm_fd(&d->warm), POLLIN, 0 };
+		pfd[FD_GATE] = (struct pollfd){
+			gate_fd(&d->gate), POLLIN, 0 };
 		upkeep_pollset(&d->upkeep, pfd + FD_UPKEEP);
 		if (poll(pfd, n, timeout(d)) == -1 && errno != EINTR)
 			return err_errno(e, "poll");
@@ -381,6 +398,7 @@ loop(struct davitd *d, struct err *e)
 		if (d->draining && name_tick_ms() >= d->stop_at)
 			slots_stop(d->slots);
 		keep_house(d);
+		keep_gate(d);
 		take(d, pfd[FD_TAKE].revents != 0);
 		upkeep_service(&d->upkeep, d->conf, &d->link, d->draining);
 		warm_service(&d->warm, d->conf);
@@ -395,6 +413,7 @@ serve(struct davitd *d, struct err *e)
 
 	upkeep_init(&d->upkeep);
 	warm_init(&d->warm);
+	gate_init(&d->gate);
 	if ((d->signals = open_signals(e)) == -1)
 		goto out;
 	d->slots = slots_new(d->conf, &d->link);
@@ -413,6 +432,7 @@ serve(struct davitd *d, struct err *e)
 out:
 	upkeep_stop(&d->upkeep);
 	warm_stop(&d->warm);
+	gate_stop(&d->gate);
 	slots_free(d->slots);
 	fdio_close(&d->signals);
 	return rc;

@@ -70,6 +70,7 @@ struct slots {
 	struct backoff pause;	/* of taking: Docker or the store is away */
 	int64_t cancel_look;
 	bool draining;
+	bool doubt;
 	int finished;		/* since the last slots_service() */
 };
 
@@ -128,6 +129,15 @@ slots_want(const struct slots *s)
 {
 	return !s->draining && (int64_t)s->n < s->conf->builds &&
 	    !backoff_waits(&s->pause);
+}
+
+bool
+slots_doubt(struct slots *s)
+{
+	bool doubt = s->doubt;
+
+	s->doubt = false;
+	return doubt;
 }
 
 int64_t
@@ -331,6 +341,7 @@ retry(struct slots *s, struct slot *b)
 	if (!give_back(s, b, false))
 		return false;
 	backoff_fail(&s->pause);
+	s->doubt = true;
 	log_warn("%s; the next build is taken in %.0f s",
 	    relay_message(b->relay), (double)s->pause.delay / 1000);
 	return true;

@@ -33,6 +33,9 @@ bool slots_have(const struct slots *, const char *id);
 /* True while one more build may be taken. */
 bool slots_want(const struct slots *);
 
+/* True once after a build has found the store or the engine away. */
+bool slots_doubt(struct slots *);
+
 /* When that may change by itself: name_tick_ms(). */
 int64_t slots_pause_end(const struct slots *);
 
