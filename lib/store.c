@@ -302,6 +302,22 @@ store_check(struct store *s, struct err *e)
 }
 
 int
+store_enter(struct store *s, const char *id, int64_t attempt, struct err *e)
+{
+	return s->driver->enter == NULL
+	    ? 0
+	    : s->driver->enter(s->state, id, attempt, e);
+}
+
+int
+store_revoke(struct store *s, const char *id, int64_t below, struct err *e)
+{
+	return s->driver->revoke == NULL
+	    ? 0
+	    : s->driver->revoke(s->state, id, below, e);
+}
+
+int
 store_sweep(struct store *s, int64_t age_ms, struct err *e)
 {
 	return s->driver->sweep(s->state, age_ms, e);

@@ -81,6 +81,16 @@ int store_list(struct store *, const char *prefix,
     int (*fn)(void *arg, const char *key, const struct store_object *),
     void *arg, struct err *);
 
+/* What is put and deleted through this store from now on is done by that
+ * attempt to build id, until the attempt is revoked. */
+int store_enter(struct store *, const char *id, int64_t attempt,
+    struct err *);
+
+/* Puts and store_delete_all() of attempts below the given one fail from now
+ * on, those that are half done too: whoever makes them has been asleep while
+ * the id was given to another.  (Not with S3, which cannot tell who puts.) */
+int store_revoke(struct store *, const char *id, int64_t below, struct err *);
+
 /* Write, read, list and delete a probe object, for /healthz; the error names
  * what is not allowed. */
 int store_check(struct store *, struct err *);

@@ -29,6 +29,9 @@ struct store_driver {
 	int (*list)(void *, const char *prefix,
 	    int (*fn)(void *, const char *, const struct store_object *),
 	    void *arg, struct err *);
+	/* both NULL where the driver has no way to refuse a late put */
+	int (*enter)(void *, const char *id, int64_t attempt, struct err *);
+	int (*revoke)(void *, const char *id, int64_t below, struct err *);
 	int (*sweep)(void *, int64_t age_ms, struct err *);
 };
 

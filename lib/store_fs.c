@@ -1,12 +1,14 @@
 /*
  * Objects in a directory.
  *
- *	{root}/tmp/{random}	objects being written
- *	{root}/{key}		objects
+ *	{root}/tmp/{random}		objects being written
+ *	{root}/tmp/{id}.{attempt}/	those of an attempt to build id
+ *	{root}/{key}			objects
  *
  * An object is written to tmp/, synced and renamed, so that it is there whole
  * or not at all.  Batched puts wait in tmp/ for one syncfs(2), which costs a
- * thirtieth of one fsync(2) an object.  All paths are opened beneath the
+ * thirtieth of one fsync(2) an object.  An attempt is revoked by renaming its
+ * directory: every rename out of it, or into it, fails after that.  All paths are opened beneath the
  * root's descriptor with openat2(2), which no key and no link can leave.
  */
 #include "lib/store_driver.h"
@@ -43,6 +45,7 @@ struct pending {
 
 struct fs {
 	int root;
+	char *area;	/* where parts are written: "tmp", or an attempt's */
 	struct pending *pending;
 	size_t npending;
 };
@@ -117,6 +120,7 @@ fs_open(const struct conf *c, const char *where, struct err *e)
 		return NULL;
 	}
 	fs = xcalloc(1, sizeof(*fs));
+	fs->area = xstrdup(TMP);
 	if (mkdir(where, ROOT_MODE) == -1 && errno != EEXIST) {
 		store_errno(e, "make", where);
 		goto bad;
@@ -136,6 +140,7 @@ fs_open(const struct conf *c, const char *where, struct err *e)
 	return fs;
 bad:
 	err_recode(e, ERR_STORE);
+	free(fs->area);
 	free(fs);
 	return NULL;
 }
@@ -160,7 +165,10 @@ fs_free(void *state)
 	struct fs *fs = state;
 
 	forget_pending(fs);
+	if (strcmp(fs->area, TMP) != 0)
+		unlinkat(fs->root, fs->area, AT_REMOVEDIR);
 	close(fs->root);
+	free(fs->area);
 	free(fs);
 }
 
@@ -175,7 +183,7 @@ fs_put_open(void *state, const char *key, const char *type, struct err *e)
 	name_new_id(id);
 	w->fs = state;
 	w->key = xstrdup(key);
-	w->tmp = xasprintf(TMP "/%s", id);
+	w->tmp = xasprintf("%s/%s", w->fs->area, id);
 	w->fd = open_beneath(w->fs, w->tmp, O_WRONLY | O_CREAT | O_EXCL);
 	if (w->fd != -1)
 		return w;
@@ -414,24 +422,93 @@ fs_delete(void *state, const char *key, struct err *e)
 	return rc;
 }
 
+/* Move a directory out of everybody's way and
+ * remove it there. */
+static int
+throw_away(const struct fs *fs, int parent, const char *base,
+    const char *area, struct err *e)
+{
+	char id[ID_LENGTH + 1], *part, *path;
+	int rc;
+
+	name_new_id(id);
+	part = xasprintf("%s/%s", area, id);
+	rc = renameat(parent, base, fs->root, part);
+	if (rc == -1)
+		store_errno(e, "delete", base);
+	path = xasprintf("/proc/self/fd/%d/%s", fs->root, part);
+	if (rc == 0)
+		rc = fdio_remove_tree(path, e);
+	free(path);
+	free(part);
+	return rc == -1 ? err_recode(e, ERR_STORE) : 0;
+}
+
 static int
 fs_delete_all(void *state, const char *prefix, struct err *e)
 {
 	struct fs *fs = state;
-	char *dir = xstrndup(prefix, strlen(prefix) - 1), *path;
-	int rc, fd = open_beneath(fs, dir, O_PATH | O_DIRECTORY);
+	char *key = xstrndup(prefix, strlen(prefix) - 1);
+	const char *base;
+	int rc = 0, dir = open_parent(fs, key, false, &base);
 
-	free(dir);
-	if (fd == -1)
-		return errno == ENOENT || errno == ENOTDIR
-		    ? 0
-		    : store_errno(e, "delete", prefix);
-	path = xasprintf("/proc/self/fd/%d/%.*s", fs->root,
-	    (int)strlen(prefix) - 1, prefix);
-	if ((rc = fdio_remove_tree(path, e)) == -1)
-		err_recode(e, ERR_STORE);
-	free(path);
-	close(fd);
+	if (dir != -1 && faccessat(dir, base, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+		rc = throw_away(fs, dir, base, fs->area, e);
+	else if (errno != ENOENT && errno != ENOTDIR)
+		rc = store_errno(e, "delete", prefix);
+	fdio_close(&dir);
+	free(key);
+	return rc;
+}
+
+/* ---- attempts ---- */
+
+static int
+fs_enter(void *state, const char *id, int64_t attempt, struct err *e)
+{
+	struct fs *fs = state;
+	char *area = xasprintf(TMP "/%s.%lld", id, (long long)attempt);
+
+	/* One that is there was left by a process of the same attempt, which
+	 * has ended; its parts are removed with the area. */
+	if (mkdirat(fs->root, area, DIR_MODE) == -1 && errno != EEXIST) {
+		store_errno(e, "make", area);
+		free(area);
+		return err_recode(e, ERR_STORE);
+	}
+	free(fs->area);
+	fs->area = area;
+	return 0;
+}
+
+/* True for the name of an area of id with a lower attempt. */
+static bool
+is_below(const char *name, const char *id, int64_t below)
+{
+	int64_t attempt;
+
+	return strncmp(name, id, ID_LENGTH) == 0 && name[ID_LENGTH] == '.' &&
+	    name_to_number(name + ID_LENGTH + 1, 0, INT64_MAX, &attempt) &&
+	    attempt < below;
+}
+
+static int
+fs_revoke(void *state, const char *id, int64_t below, struct err *e)
+{
+	struct fs *fs = state;
+	int rc = 0, fd = open_beneath(fs, TMP, O_RDONLY | O_DIRECTORY);
+	struct dirent *d;
+	DIR *dir;
+
+	if (fd == -1 || (dir = fdopendir(fd)) == NULL) {
+		fdio_close(&fd);
+		store_errno(e, "open", TMP);
+		return err_recode(e, ERR_STORE);
+	}
+	while (rc == 0 && (d = readdir(dir)) != NULL)
+		if (is_below(d->d_name, id, below))
+			rc = throw_away(fs, fd, d->d_name, TMP, e);
+	closedir(dir);
 	return rc;
 }
 
@@ -549,5 +626,7 @@ const struct store_driver store_fs = {
 	.delete = fs_delete,
 	.delete_all = fs_delete_all,
 	.list = fs_list,
+	.enter = fs_enter,
+	.revoke = fs_revoke,
 	.sweep = fs_sweep,
 };

@@ -536,6 +536,45 @@ deleting_prunes_and_spares_the_rest(void **state)
 	assert_holds(f->store, "dist/ab/3", "3");
 }
 
+/* Somebody who was asleep while the id was given to another. */
+static void
+revoked_attempt_changes_nothing(void **state)
+{
+	struct fixture *f = *state;
+	struct store *late, *next;
+	struct store_writer *w, *batched;
+
+	if (!is_dir(f))
+		return;
+	late = store_open(f->conf, NULL);
+	next = store_open(f->conf, NULL);
+	assert_int_equal(store_enter(late, "aaaaaaaaaa", 1, NULL), 0);
+	w = store_put_open(late, "manifests/a", NULL, NULL);
+	batched = store_put_open(late, "dist/a/1", NULL, NULL);
+	store_put_data(w, "late", 4, NULL);
+	store_put_data(batched, "late", 4, NULL);
+	assert_int_equal(store_put_commit(batched, STORE_BATCHED, NULL), 0);
+
+	assert_int_equal(store_enter(next, "aaaaaaaaaa", 2, NULL), 0);
+	assert_int_equal(store_revoke(next, "aaaaaaaaaa", 2, NULL), 0);
+	put(next, "dist/a/1", "next");
+	assert_int_equal(store_put_commit(w, STORE_NOW, NULL), -1);
+	assert_int_equal(store_sync(late, NULL), -1);
+	assert_null(store_put_open(late, "dist/a/2", NULL, NULL));
+	assert_int_equal(store_delete_all(late, "dist/a/", NULL), -1);
+	assert_int_equal(keys_below(f->store, "manifests/"), 0);
+	assert_holds(f->store, "dist/a/1", "next");
+
+	/* Revoking is about lower attempts of that id, and of no other. */
+	assert_int_equal(store_revoke(late, "aaaaaaaaaa", 2, NULL), 0);
+	assert_int_equal(store_revoke(late, "bbbbbbbbbb", 9, NULL), 0);
+	assert_int_equal(store_delete_all(next, "dist/a/", NULL), 0);
+	assert_int_equal(keys_below(f->store, "dist/"), 0);
+	store_free(late);
+	store_free(next);
+	assert_int_equal(unfinished(f), 0);
+}
+
 static void
 reads_begin_at_an_offset(void **state)
 {
@@ -662,6 +701,7 @@ main(void)
 		STORE_TEST(lists_stop_where_told),
 		STORE_TEST(interrupted_put_leaves_nothing),
 		STORE_TEST(batched_puts_are_seen_after_sync),
+		STORE_TEST(revoked_attempt_changes_nothing),
 		STORE_TEST(deleting_prunes_and_spares_the_rest),
 		STORE_TEST(reads_begin_at_an_offset),
 		STORE_TEST(cut_file_is_an_error_not_an_end),

@@ -176,9 +176,7 @@ open_box(struct build *b, struct err *e)
 static int
 prepare(struct build *b, struct err *e)
 {
-	if (events_stage(b->job->events, STATE_BUILDING, STAGE_PREPARE, e) ==
-		-1 ||
-	    make_plan(b, e) == -1)
+	if (make_plan(b, e) == -1)
 		return -1;
 	tell_source(b);
 	if (tell_plan(b, e) == -1)
@@ -406,14 +404,28 @@ hide_value(void *log, const char *name, const struct json *value)
 	return 0;
 }
 
+/* Once davitd has let this attempt go on, no earlier one may change the site
+ * any more, wherever it sleeps; and a later one finds this one's area. */
+static int
+take_over(struct build *b, struct err *e)
+{
+	const struct deployment *r = b->job->record;
+
+	if ((b->store = store_open(b->job->conf, e)) == NULL ||
+	    store_enter(b->store, r->id, r->attempt, e) == -1 ||
+	    events_stage(b->job->events, STATE_BUILDING, STAGE_PREPARE, e) ==
+		-1)
+		return -1;
+	return store_revoke(b->store, r->id, r->attempt, e);
+}
+
 static int
 run(struct build *b, struct err *e)
 {
 	int rc;
 
 	b->began = name_tick_ms();
-	if ((b->store = store_open(b->job->conf, e)) == NULL ||
-	    (rc = is_live(b, e)) == -1)
+	if (take_over(b, e) == -1 || (rc = is_live(b, e)) == -1)
 		return -1;
 	if (rc == 1)
 		return 0;
@@ -424,13 +436,11 @@ run(struct build *b, struct err *e)
 	return publish(b, e);
 }
 
-/* After a stop, what another worker may be doing with the same id is not
- * touched: the id may be lost to it.  Nor is a site that is live. */
+/* What is left of the site is removed by the next attempt, or when the end is
+ * settled: here the id may be another's by now. */
 static void
-clean_up(struct build *b, bool stopped)
+clean_up(struct build *b)
 {
-	if (b->store != NULL && !b->live && !stopped && is_live(b, NULL) == 0)
-		publish_remove(b->store, b->job->record->id, NULL);
 	publish_free(b->publish);
 	store_free(b->store);
 }
@@ -494,7 +504,7 @@ build_run(const struct build_job *job)
 		buildlog_say(b.log, "error: %s", e.msg);
 	if (rc == 0)
 		e.code = ERR_NONE;
-	clean_up(&b, e.code == ERR_CANCELED);
+	clean_up(&b);
 	rc = tell_end(&b, may_retry, &e);
 	keep_free(b.keep);
 	plan_free(b.plan);

@@ -29,7 +29,8 @@
 #include "worker/upkeep.h"
 #include "worker/warm.h"
 
-/* How long a take waits in Redis, and how long for its answer after that. */
+/* How long a take waits in Redis at most, and how long for its answer after
+ * that. */
 #define TAKE_MS 5000
 #define TAKE_GRACE_MS 5000
 
@@ -187,15 +188,19 @@ drop_take(struct davitd *d)
 	d->sweep_at = 0;
 }
 
+/* The take ends before the lease does: where this process falls asleep, what
+ * others get back must not be moved into its list once more. */
 static void
 send_take(struct davitd *d)
 {
+	int64_t half = d->conf->lease_time * 1000 / 2;
+	int wait = half < TAKE_MS ? (int)half : TAKE_MS;
 	struct err e;
-	int rc = queue_take_send(d->taker, d->conf->worker, TAKE_MS, &e);
+	int rc = queue_take_send(d->taker, d->conf->worker, wait, &e);
 
 	if (link_heard(&d->link, rc, &e)) {
 		d->taking = true;
-		d->take_end = name_tick_ms() + TAKE_MS + TAKE_GRACE_MS;
+		d->take_end = name_tick_ms() + wait + TAKE_GRACE_MS;
 	}
 }
 

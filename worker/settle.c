@@ -105,7 +105,8 @@ settle_one(struct queue *q, struct store *store, const char *id,
 		if (e->code != ERR_NOTFOUND && e->code != ERR_INVALID)
 			return -1;
 		log_error("%s; it is not kept", e->msg);
-	} else if ((d->state != STATE_DEPLOYED &&
+	} else if (store_revoke(store, id, INT64_MAX, e) == -1 ||
+	    (d->state != STATE_DEPLOYED &&
 		       remove_site(store, id, e) == -1) ||
 	    copy_log(q, store, d, e) == -1 ||
 	    ledger_put(store, d, e) == -1)
