@@ -25,8 +25,9 @@ usage() {
 		environment:
 		  DAVIT_PORT=$port		the web server's port on 127.0.0.1
 		  DAVIT_DIR=.quickstart		the directory for all state
-		  DAVIT_STORE='dir …/store'	the "store" line of davit.conf
-		  DAVIT_STORE_KEYS		the file of its "store_keys" line
+		  DAVIT_STORE='dir …/store'	the "store" line of davit.conf, or
+		  				's3 https://host/bucket'; and for that
+		  DAVIT_STORE_KEYS		a file: access key and secret, a line each
 		  DAVIT_BUILD_ALLOW_HOSTS	private hosts that builds may reach
 	END
 }
@@ -53,17 +54,22 @@ choose_directory() {
 	url=http://127.0.0.1:$port
 	worker=quickstart-$(printf %s "$dir" | sha256sum | cut -c 1-8)
 	store=${DAVIT_STORE:-dir $dir/store}
+	keys=${DAVIT_STORE_KEYS:+$(realpath -m "$DAVIT_STORE_KEYS")}
 	cd "$dir" || exit
 }
 
 # What services write to is theirs.  The rest is root's: nobody else chooses
 # the pids that root kills and the names under which root writes.
 make_directories() {
-	mkdir -p "$dir"/{log,run,git} "$dir"/{redis,scratch,store,cache}
-	chown "$user:$user" "$dir"/{redis,scratch,store,cache}
+	mkdir -p "$dir"/{log,run,git} "$dir"/{redis,scratch,store,cache,sites}
+	chown "$user:$user" "$dir"/{redis,scratch,store,cache,sites}
+	site_dir=$dir/sites
 	case $store in
-	"dir $dir/store") ;;
-	"dir "*) install -d -o "$user" -g "$user" "${store#dir }" ;;
+	"dir $dir/store") site_dir=$dir/store ;;
+	"dir "*)
+		site_dir=${store#dir }
+		install -d -o "$user" -g "$user" "$site_dir"
+		;;
 	esac
 }
 
@@ -147,7 +153,7 @@ start_apache() {
 			Define DAVIT_DOMAIN $domain
 			Define DAVIT_PORT $port
 			Define DAVIT_CONF $dir/davit.conf
-			Define DAVIT_STORE_DIR ${store#dir }
+			Define DAVIT_STORE_DIR $site_dir
 			Define DAVIT_LIBEXECDIR $dir/prefix/libexec/davit
 			Include $dir/prefix/share/davit/apache/davit.conf
 		END
@@ -160,7 +166,8 @@ start_apache() {
 start_davitd() {
 	local group
 	group=$(stat -L -c %g "$docker_socket")
-	"$dir/prefix/sbin/davitd" -n -c "$dir/davit.conf"
+	# With the eyes of the one who will use the store.
+	"${as_user[@]}" "$dir/prefix/sbin/davitd" -n -c "$dir/davit.conf"
 	service davitd davitd_lives \
 		setpriv "--reuid=$user" "--regid=$user" \
 		"--groups=$user,$group" -- \
@@ -184,6 +191,16 @@ installed() { # the sum of all programs
 }
 
 configure() {
+	local lines=''
+	if [ -n "$keys" ]; then
+		# The original may be for root's eyes alone.
+		cmp -s "$keys" "$dir/store.keys" || stop_davit
+		install -m 640 -o root -g "$user" "$keys" "$dir/store.keys"
+		lines="store_keys    $dir/store.keys"
+	fi
+	if [ "$site_dir" = "$dir/sites" ]; then
+		lines+=$'\n'"site_cache    $site_dir"
+	fi
 	cat >"$dir/davit.conf.new" <<-END
 		# made by quickstart.sh; 127.0.0.1 may be fetched from, for examples/vite
 		allow_hosts   127.0.0.1
@@ -192,7 +209,7 @@ configure() {
 		site_port     $port
 		redis         unix:$dir/redis/redis.sock
 		store         $store
-		${DAVIT_STORE_KEYS:+store_keys    $DAVIT_STORE_KEYS}
+		$lines
 		scratch       $dir/scratch
 		cache         $dir/cache
 		docker        unix:$docker_socket

@@ -341,6 +341,7 @@ static int
 get_health(struct call *c, struct err *e)
 {
 	struct json *answer = json_new_object();
+	const char *state = "ok";
 	struct store *store;
 	bool redis, objects;
 
@@ -349,10 +350,14 @@ get_health(struct call *c, struct err *e)
 		log_error("health: redis: %s", e->msg);
 	store = parts_store(c->parts, e);
 	objects = store != NULL && store_check(store, e) == 0;
-	if (!objects)
+	if (!objects) {
 		log_error("health: store: %s", e->msg);
+		/* "the store can't be written", and not what else is said */
+		e->msg[strcspn(e->msg, ":")] = '\0';
+		state = store == NULL ? "can't be opened" : e->msg;
+	}
 	json_set_string(answer, "redis", redis ? "ok" : "does not answer");
-	json_set_string(answer, "store", objects ? "ok" : "does not answer");
+	json_set_string(answer, "store", state);
 	if (!redis || !objects)
 		reply_header(c->reply, "Retry-After", "5");
 	reply_json(c->reply, redis && objects ? 200 : 503, answer);

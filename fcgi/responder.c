@@ -18,6 +18,7 @@
 #include "lib/err.h"
 #include "lib/fdio.h"
 #include "lib/log.h"
+#include "lib/name.h"
 #include "lib/store.h"
 
 /* The web server's listening socket (FastCGI specification, 2.2). */
@@ -95,9 +96,25 @@ responder_leave_fd(void)
 	return signals;
 }
 
+/* Do the chore where it is due.  How long poll(2) may wait for the next. */
+static int
+do_chore(const struct responder *r, int64_t *due)
+{
+	int64_t now = name_tick_ms();
+
+	if (r->chore == NULL)
+		return -1;
+	if (now >= *due) {
+		r->chore(r->arg);
+		*due = name_tick_ms() + r->chore_ms;
+		return r->chore_ms;
+	}
+	return (int)(*due - now);
+}
+
 /* Wait for a connection.  False: it is time to leave. */
 static bool
-await_request(void)
+await_request(const struct responder *r, int64_t *due)
 {
 	struct pollfd p[] = {
 		{ .fd = signals, .events = POLLIN },
@@ -105,7 +122,7 @@ await_request(void)
 	};
 
 	for (;;) {
-		if (poll(p, 2, -1) == -1) {
+		if (poll(p, 2, do_chore(r, due)) == -1) {
 			if (errno == EINTR)
 				continue;
 			log_error("poll: %s", strerror(errno));
@@ -188,12 +205,13 @@ int
 responder_run(const struct responder *r)
 {
 	FCGX_Request f;
+	int64_t due = 0;
 
 	if (FCGX_InitRequest(&f, LISTENER, FCGI_FAIL_ACCEPT_ON_INTR) != 0) {
 		log_error("libfcgi does not start");
 		return 1;
 	}
-	while (await_request()) {
+	while (await_request(r, &due)) {
 		if (FCGX_Accept_r(&f) != 0)
 			continue;
 		serve(r, &f);

@@ -23,6 +23,9 @@ struct responder {
 	responder_refusal *refuse;	/* NULL: a JSON error */
 	void *arg;
 	const char *streamed;		/* a path: request_read() its bodies */
+	/* Called now and then in between requests; NULL: nothing to do. */
+	void (*chore)(void *arg);
+	int chore_ms;
 };
 
 /* Before any library is opened: descriptors, signals, the log's name. */

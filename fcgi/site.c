@@ -8,6 +8,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "fcgi/cache.h"
 #include "fcgi/condition.h"
 #include "fcgi/page.h"
 #include "fcgi/parts.h"
@@ -37,6 +38,7 @@
 struct site {
 	struct parts parts;
 	struct shelf *shelf;
+	struct cache *cache;	/* NULL: the store is as near */
 	const char *sendfile;	/* the store's directory, where the web
 				   server sends files itself: X-Sendfile */
 };
@@ -105,7 +107,8 @@ send_part(struct visit *v, const struct manifest_file *f, int status,
 	struct store_object o;
 	int rc = -1;
 
-	if ((r = store_get_open(v->store, key, from, &o, e)) == NULL) {
+	if ((r = cache_read(v->site->cache, v->store, v->id, f, from, &o,
+		 e)) == NULL) {
 		err_within(e, "%s", key);
 		goto out;
 	}
@@ -166,7 +169,8 @@ send_file(struct visit *v, const struct manifest_file *f, struct err *e)
 		reply_not_modified(v->reply);
 		return 0;
 	}
-	if (v->site->sendfile != NULL && f->size > STREAM_STEP) {
+	if (v->site->sendfile != NULL && f->size > STREAM_STEP &&
+	    cache_has(v->site->cache, v->store, v->id, f)) {
 		hand_over(v, f);
 		return 0;
 	}
@@ -220,25 +224,34 @@ send_failure(struct visit *v, const struct resolve *r, struct err *e)
 	return send_part(v, r->file, r->status, 0, r->file->size, e);
 }
 
+/* The manifest of a live site, by way of the cache where there is one. */
+static struct manifest *
+manifest_of(const struct visit *v, const char *id, struct err *e)
+{
+	struct store *near = cache_site(v->site->cache, v->store, id, e);
+
+	return near == NULL ? NULL
+			    : shelf_manifest(v->site->shelf, near, id, e);
+}
+
 /* The deployment that the host names, by its id or by an alias.  It is looked
  * up once a request, so that an alias that moves meanwhile mixes nothing. */
 static struct manifest *
 find_site(struct visit *v, struct err *e)
 {
-	struct shelf *shelf = v->site->shelf;
 	struct manifest *m;
 
 	if ((v->store = parts_store(&v->site->parts, e)) == NULL)
 		return NULL;
 	if (v->id[0] != '\0' &&
-	    ((m = shelf_manifest(shelf, v->store, v->id, e)) != NULL ||
+	    ((m = manifest_of(v, v->id, e)) != NULL ||
 		e->code != ERR_NOTFOUND || v->name[0] == '\0'))
 		return m;
 	if ((v->alias = alias_load(v->store, v->name, e)) == NULL)
 		return NULL;
 	memcpy(v->id, v->alias->id, sizeof(v->id));
 	log_scope(v->id);
-	return shelf_manifest(shelf, v->store, v->id, e);
+	return manifest_of(v, v->id, e);
 }
 
 /* A page that is open asks for files of the deployment that it is of. */
@@ -260,7 +273,7 @@ find_left(struct visit *v)
 			return NULL;
 		if (strcmp(past->id, v->id) == 0)
 			continue;
-		m = shelf_manifest(v->site->shelf, v->store, past->id, &e);
+		m = manifest_of(v, past->id, &e);
 		if (m == NULL || (f = manifest_find(m, path)) == NULL)
 			continue;
 		memcpy(v->id, past->id, sizeof(v->id));
@@ -342,11 +355,29 @@ handle(void *arg, struct request *request, struct reply *reply)
 	alias_free(v.alias);
 }
 
+/* A cache that can't be used makes sites slow, and no worse. */
+static struct cache *
+open_cache(const struct conf *conf)
+{
+	struct cache *cache = NULL;
+	struct err e;
+
+	if (conf->site_cache != NULL && (cache = cache_open(conf, &e)) == NULL)
+		log_error("no cache: %s", e.msg);
+	return cache;
+}
+
+static void
+tend(void *arg)
+{
+	cache_tend(((struct site *)arg)->cache);
+}
+
 int
 main(void)
 {
 	struct site site;
-	const struct responder responder = { .handle = handle,
+	struct responder responder = { .handle = handle,
 		.refuse = refuse, .arg = &site };
 	int rc;
 
@@ -354,7 +385,12 @@ main(void)
 		return 1;
 	site.shelf = shelf_new();
 	site.sendfile = getenv("DAVIT_SENDFILE");
+	if ((site.cache = open_cache(site.parts.conf)) != NULL) {
+		responder.chore = tend;
+		responder.chore_ms = cache_chore_ms(site.cache);
+	}
 	rc = responder_run(&responder);
+	cache_free(site.cache);
 	shelf_free(site.shelf);
 	parts_close(&site.parts);
 	return rc;

@@ -66,6 +66,9 @@ static const struct key keys[] = {
 	SIZE(s3_part, "8M", 5 * MiB, 512 * MiB), /* S3's least is 5 MiB */
 	NUMBER(s3_connections, "16", 1, 256),
 	NUMBER(s3_timeout, "30", 1, 600),
+	STRING(site_cache, NULL),
+	SIZE(site_cache_bytes, "10G", MiB, 64 * 1024 * GiB),
+	NUMBER(site_cache_age, "30", 1, 24 * 3600),
 	STRING(docker, "unix:/run/docker.sock"),
 
 	NUMBER(fetch_time, "60", 1, 3600),
@@ -229,6 +232,12 @@ check_values(const struct conf *c, struct err *e)
 	if (!is_word(c->s3_region))
 		return err_set(e, ERR_CONFIG,
 		    "s3_region: a region's name is needed");
+	if (c->site_cache != NULL && c->site_cache[0] != '/')
+		return err_set(e, ERR_CONFIG,
+		    "site_cache: an absolute path is needed");
+	if (c->site_cache != NULL && strncmp(c->store, "dir ", 4) == 0)
+		return err_set(e, ERR_CONFIG,
+		    "site_cache: 'store dir' is on disk already: remove this line");
 	if (c->scratch[0] != '/')
 		return err_set(e, ERR_CONFIG,
 		    "scratch: an absolute path is needed");

@@ -33,6 +33,10 @@ struct conf {
 	int64_t s3_part;	/* bytes of a part of an upload */
 	int64_t s3_connections;	/* requests at once */
 	int64_t s3_timeout;	/* seconds without a byte either way */
+	char *site_cache;	/* site.fcgi's, of what S3 has; NULL: none */
+	int64_t site_cache_bytes;
+	int64_t site_cache_age;	/* seconds that a site which was taken away may
+				   still be seen */
 	char *docker;		/* unix:PATH or tcp://host:port */
 
 	/* fetching */

@@ -1,5 +1,6 @@
 #include "lib/s3.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -131,6 +132,15 @@ explain_status(const struct http_answer *a, struct err *e)
 	    "server, and is it healthy?", n);
 }
 
+/* Missing rights are told from other failures, as a directory's are. */
+static int
+note_refusal(const struct http_answer *a, struct err *e)
+{
+	if (e != NULL && a->status == 403)
+		e->sys = EACCES;
+	return -1;
+}
+
 int
 s3_explain(const struct http_answer *a, struct err *e)
 {
@@ -139,8 +149,10 @@ s3_explain(const struct http_answer *a, struct err *e)
 	const char *cure;
 	size_t len;
 
-	if (code == NULL)
-		return explain_status(a, e);
+	if (code == NULL) {
+		explain_status(a, e);
+		return note_refusal(a, e);
+	}
 	message = xml_value(x, "Message");
 	region = xml_value(x, "Region");
 	cure = cure_of(code, a->status);
@@ -157,5 +169,5 @@ s3_explain(const struct http_answer *a, struct err *e)
 	free(code);
 	free(message);
 	free(region);
-	return -1;
+	return note_refusal(a, e);
 }

@@ -1,5 +1,6 @@
 #include "lib/store.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -33,15 +34,21 @@ struct store_reader {
 struct store *
 store_open(const struct conf *c, struct err *e)
 {
-	size_t word = strcspn(c->store, " \t");
-	const char *where = c->store + word + strspn(c->store + word, " \t");
+	return store_open_as(c, c->store, e);
+}
+
+struct store *
+store_open_as(const struct conf *c, const char *value, struct err *e)
+{
+	size_t word = strcspn(value, " \t");
+	const char *where = value + word + strspn(value + word, " \t");
 
 	for (size_t i = 0; i < sizeof(drivers) / sizeof(drivers[0]); i++) {
 		struct store *s;
 		void *state;
 
 		if (strlen(drivers[i]->name) != word ||
-		    memcmp(drivers[i]->name, c->store, word) != 0)
+		    memcmp(drivers[i]->name, value, word) != 0)
 			continue;
 		if ((state = drivers[i]->open(c, where, e)) == NULL) {
 			if (e != NULL && e->code == ERR_CONFIG)
@@ -263,40 +270,70 @@ ignore_key(void *arg, const char *key, const struct store_object *o)
 	return 0;
 }
 
-/* Each right by itself, so that the one that is missing is named. */
+/* What a probe has found so far. */
+struct probe {
+	struct buf missing;	/* "written, listed" */
+	struct err first;	/* why the first of these is missing */
+};
+
+/* Note how one operation went.  -1: the others need not be tried, for it is
+ * no lack of rights. */
 static int
-probe(struct store *s, const char *key, struct err *e)
+note(struct probe *p, int rc, const char *right, const struct err *why)
+{
+	if (rc == 0)
+		return 0;
+	if (p->missing.len == 0)
+		p->first = *why;
+	else
+		buf_adds(&p->missing, ", ");
+	buf_adds(&p->missing, right);
+	return why->sys == EACCES ? 0 : -1;
+}
+
+/* Each right by itself, so that all that are missing are named. */
+static void
+probe(struct store *s, const char *key, struct probe *p)
 {
 	static const char words[] = "davit writes, reads and deletes this\n";
 	struct buf back = BUF_INIT;
-	int rc = -1;
+	struct err e;
+	int rc, written = store_put(s, key, "text/plain", words,
+		    sizeof(words) - 1, &e);
 
-	if (store_put(s, key, "text/plain", words, sizeof(words) - 1, e) ==
-	    -1)
-		return err_within(e, "the store can't be written");
-	if (store_get(s, key, sizeof(words), &back, e) == -1)
-		err_within(e, "the store can't be read");
-	else if (strcmp(buf_str(&back), words) != 0)
-		err_set(e, ERR_STORE, "the store gives back other bytes");
-	else if (store_list(s, PROBES, ignore_key, NULL, e) == -1)
-		err_within(e, "the store can't be listed");
-	else
+	if (note(p, written, "written", &e) == -1)
+		return;
+	rc = store_get(s, key, sizeof(words), &back, &e);
+	if (rc == 0 && strcmp(buf_str(&back), words) != 0)
+		rc = err_set(&e, ERR_STORE, "it gives back other bytes");
+	else if (rc == -1 && e.code == ERR_NOTFOUND && written == -1)
 		rc = 0;
 	buf_clear(&back);
-	if (store_delete(s, key, rc == 0 ? e : NULL) == -1 && rc == 0)
-		rc = err_within(e, "nothing can be deleted from the store");
-	return rc;
+	if (note(p, rc, "read", &e) == 0) {
+		rc = store_list(s, PROBES, ignore_key, NULL, &e);
+		note(p, rc, "listed", &e);
+	}
+	rc = store_delete(s, key, &e);
+	note(p, rc, "deleted from", &e);
 }
 
 int
 store_check(struct store *s, struct err *e)
 {
+	struct probe p = { BUF_INIT, { .code = ERR_NONE } };
 	char id[ID_LENGTH + 1], *key;
-	int rc;
+	int rc = 0;
 
 	name_new_id(id);
 	key = xasprintf(PROBES "%s", id);
-	rc = probe(s, key, e);
+	probe(s, key, &p);
+	if (p.missing.len > 0) {
+		if (e != NULL)
+			*e = p.first;
+		rc = err_within(e, "the store can't be %s",
+		    buf_str(&p.missing));
+	}
+	buf_clear(&p.missing);
 	free(key);
 	return rc;
 }

@@ -34,6 +34,9 @@ enum store_when {
 /* Open what conf's "store" names; here its value is checked as well.  NULL with
  * ERR_CONFIG or ERR_STORE. */
 struct store *store_open(const struct conf *, struct err *);
+/* The same of another value for that key: a cache's, say. */
+struct store *store_open_as(const struct conf *, const char *value,
+    struct err *);
 void store_free(struct store *);
 
 /* Write one object as a stream.  type: its media type, kept where the driver
@@ -91,8 +94,8 @@ int store_enter(struct store *, const char *id, int64_t attempt,
  * the id was given to another.  (Not with S3, which cannot tell who puts.) */
 int store_revoke(struct store *, const char *id, int64_t below, struct err *);
 
-/* Write, read, list and delete a probe object, for /healthz; the error names
- * what is not allowed. */
+/* Write, read, list and delete a probe object; the error names all that is
+ * not allowed: "the store can't be written, listed: the reason". */
 int store_check(struct store *, struct err *);
 
 /* Remove what dead writers left, older than age_ms. */

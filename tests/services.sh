@@ -275,7 +275,7 @@ apache_conf() { # [LINE…]
 		Define DAVIT_PORT $PORT
 		Define DAVIT_HOSTS www.example.org
 		Define DAVIT_CONF $T/davit.conf
-		Define DAVIT_STORE_DIR $T/store
+		Define DAVIT_STORE_DIR ${site_dir:-$T/store}
 		Define DAVIT_LIBEXECDIR $T/libexec
 		Define DAVIT_PKGDATADIR $T/share
 		Include $T/share/davit.conf

@@ -3,7 +3,10 @@
 # sourced after services.sh and services_begin.
 #
 #	start_swift	$S3_URL (path style), $S3_VIRTUAL_URL, $T/s3.keys
-#	start_tls		$S3_TLS_URL, $T/ca.pem
+#	start_tls		$S3_TLS_URL, $T/ca.pem; what is asked for is in
+#	restart_tls		$T/run/requests, "METHOD PATH" a line
+#	make_bucket NAME URL	the bucket NAME, and $T/NAME.conf for it
+#	swift_api METHOD BUCKET/KEY [CURL OPTION…]	past davit and S3
 #	stop_swift
 #
 # One process a server, and no replication: it is ready in some seconds.  Its
@@ -106,7 +109,7 @@ start_swift() {
 		start swift-$server swift-$server-server \
 			"$T/swift/$server-server.conf"
 	done
-	poll_until 60 swift_answers || {
+	poll_until 240 swift_answers || {
 		not_ok 'swift starts' "$(tail -n 5 "$T"/log/swift-*)"
 		exit 1
 	}
@@ -114,6 +117,28 @@ start_swift() {
 	S3_VIRTUAL_URL=http://localhost:${swift_port[proxy]}
 	(umask 077 && printf 'test:tester\ntesting\n' >"$T/s3.keys")
 	own "$T/s3.keys"
+}
+
+# The suite of drivers makes the bucket that it is to run in.
+make_bucket() { # NAME URL [LINE…]
+	local name=$1 url=$2
+	shift 2
+	write_conf "store s3 $url/$name" "store_keys $T/s3.keys" "$@"
+	mv "$T/davit.conf" "$T/$name.conf"
+	DAVIT_TEST_STORE=$T/$name.conf DAVIT_TEST_ONLY='bad_conf*' \
+		"$top_builddir/tests/test_store" >"$T/log/$name" 2>&1 && return
+	not_ok "the bucket $name is made" "$(tail "$T/log/$name")"
+	exit 1
+}
+
+swift_api() { # METHOD BUCKET/KEY [CURL OPTION…]
+	local method=$1 path=$2 token
+	shift 2
+	token=$(curl -sS --noproxy '*' -D - -o /dev/null "$S3_URL/auth/v1.0" \
+		-H 'X-Auth-User: test:tester' -H 'X-Auth-Key: testing' |
+		tr -d '\r' | sed -n 's/^X-Auth-Token: //Ip')
+	curl -sSf --noproxy '*' --max-time 60 -X "$method" \
+		-H "X-Auth-Token: $token" "$@" "$S3_URL/v1/AUTH_test/$path"
 }
 
 stop_swift() {
@@ -129,6 +154,7 @@ start_tls() {
 	local module file port
 	need apache2 openssl
 	port=$(free_port)
+	S3_TLS_URL=https://localhost:$port
 	openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=localhost \
 		-addext subjectAltName=DNS:localhost -keyout "$T/tls.key" \
 		-out "$T/ca.pem" 2>>"$T/log/openssl"
@@ -147,6 +173,7 @@ start_tls() {
 			DefaultRuntimeDir $T/run
 			PidFile $T/run/tls.pid
 			ErrorLog $T/log/tls
+			CustomLog $T/run/requests "%m %U"
 			Listen 127.0.0.1:$port
 			SSLEngine on
 			SSLCertificateFile $T/ca.pem
@@ -155,8 +182,12 @@ start_tls() {
 			ProxyPass / $S3_URL/ nocanon
 		END
 	} >"$T/tls.conf"
+	restart_tls
+}
+
+restart_tls() {
+	stop tls
 	start tls apache2 -f "$T/tls.conf" -DFOREGROUND
-	S3_TLS_URL=https://localhost:$port
 	must_start tls curl -s -o /dev/null --noproxy '*' --cacert "$T/ca.pem" \
 		"$S3_TLS_URL/healthcheck"
 }

@@ -350,7 +350,7 @@ ask GET "/status/${ids[0]}"
 is "$code $(field .state)" '200 queued' 'and is back with Redis'
 chmod 0 "$T/store/output" "$T/store/tmp"
 ask GET /healthz
-is "$code $(field .redis) $(field .store)" '503 ok does not answer' \
+is "$code $(field .redis) $(field .store)" "503 ok the store can't be written" \
 	'without the store it is not well either'
 queued=$(rcli llen build-queue)
 post "{\"url\": \"$url\"}"

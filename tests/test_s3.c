@@ -513,10 +513,41 @@ server_without_batches_deletes_singly(void **state)
 	end(&g);
 }
 
+static void
+check(const struct fake_turn *turns, size_t n, const char *words)
+{
+	struct stage g = begin(turns, n);
+	struct err e = { .code = ERR_NONE };
+
+	assert_int_equal(store_check(g.store, &e), words == NULL ? 0 : -1);
+	if (words != NULL)
+		assert_told(&e, ERR_STORE, words);
+	end(&g);
+}
+
+static void
+all_missing_rights_are_named(void **state)
+{
+	static const char denied[] = ERROR("403 No", "AccessDenied");
+	static const char none[] = ERROR("404 No", "NoSuchKey");
+
+	check(TURNS(TURN("PUT /bucket/probe/", denied),
+		  TURN("GET /bucket/probe/", none), TURN("GET /bucket?", denied),
+		  TURN("DELETE /bucket/probe/", GONE)),
+	    "the store can't be written, listed: PUT probe/");
+	check(TURNS(TURN("PUT /bucket/probe/", STORED),
+		  TURN("GET /bucket/probe/", denied), TURN("GET /bucket?", PAGE("", "")),
+		  TURN("DELETE /bucket/probe/", denied)),
+	    "the store can't be read, deleted from: GET probe/");
+	check(TURNS(TURN("PUT /bucket/probe/", ERROR("404 No", "NoSuchBucket"))),
+	    "the store can't be written: PUT probe/");
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(all_missing_rights_are_named),
 		cmocka_unit_test(status_after_100_continue_counts),
 		cmocka_unit_test(html_is_neither_success_nor_words),
 		cmocka_unit_test(reset_in_mid_put_is_tried_again),

@@ -450,11 +450,27 @@ usage(FILE *to)
 {
 	fprintf(to, "usage: davitd [-nv] [-c FILE] [--rebuild]\n"
 		    "  -c FILE    the configuration, instead of %s\n"
-		    "  -n         check the configuration and leave\n"
+		    "  -n         check configuration and store, and leave\n"
 		    "  -v         log more\n"
 		    "  --rebuild  fill Redis from the store's records, and leave\n"
 		    "  --version  --help\n",
 	    conf_default_path());
+}
+
+/* Is it there, and may it be used in all ways that builds use it?  Root may do
+ * all in a directory, and would leave there what is nobody else's. */
+static int
+check_store(const struct conf *conf, struct err *e)
+{
+	struct store *store;
+	int rc;
+
+	if (geteuid() == 0 && strncmp(conf->store, "dir ", 4) == 0)
+		return 0;
+	store = store_open(conf, e);
+	rc = store == NULL ? -1 : store_check(store, e);
+	store_free(store);
+	return rc;
 }
 
 static int
@@ -465,7 +481,7 @@ check(const struct davitd *d, struct err *e)
 
 	if (rc == -1)
 		err_errno(e, "%s", program);
-	else
+	else if ((rc = check_store(d->conf, e)) == 0)
 		printf("%s: good: worker %s, %lld builds at once, store %s\n",
 		    d->conf->path, d->conf->worker,
 		    (long long)d->conf->builds, d->conf->store);
@@ -474,6 +490,13 @@ check(const struct davitd *d, struct err *e)
 }
 
 enum task { SERVE, CHECK, REBUILD };
+
+/* With a store that it may not use, a worker would fail all it is given. */
+static int
+start_serving(struct davitd *d, struct err *e)
+{
+	return check_store(d->conf, e) == -1 ? -1 : serve(d, e);
+}
 
 static int
 run(struct davitd *d, enum task task, struct err *e)
@@ -490,7 +513,7 @@ run(struct davitd *d, enum task task, struct err *e)
 	else
 		rc = task == CHECK	 ? check(d, e)
 		    : task == REBUILD ? rebuild(d->conf, e)
-				      : serve(d, e);
+				      : start_serving(d, e);
 out:
 	queue_free(d->taker);
 	link_close(&d->link);
