@@ -94,10 +94,11 @@ is "$(on a api GET /deployments | jq -c '[.deployments[].id] | sort')" \
 	"$(on b api GET /deployments | jq -c '[.deployments[].id] | sort')" \
 	'so is the list'
 
+# Apache calls it weak while the file is younger than a second.
 etag() { # HOST: of a file, by Apache
 	on "$1" site "$first" /style.css -o /dev/null
 	on "$1" site "$first" /style.css -o /dev/null -D - | tr -d '\r' |
-		sed -n 's/^ETag: //Ip'
+		sed -En 's|^ETag: (W/)?||Ip'
 }
 like "$(etag a)" '^"[0-9a-f]+-[0-9a-f]+"$' 'a file is served by Apache'
 is "$(etag a)" "$(etag b)" '… with one ETag on both'
