@@ -62,6 +62,7 @@ static const struct key keys[] = {
 	STRING(store_ca, ""),
 	STRING(s3_region, "us-east-1"),
 	STRING(s3_style, "path"),
+	STRING(s3_signature, "v4"),
 	STRING(s3_token, NULL),
 	SIZE(s3_part, "8M", 5 * MiB, 512 * MiB), /* S3's least is 5 MiB */
 	NUMBER(s3_connections, "16", 1, 256),
@@ -229,6 +230,10 @@ check_values(const struct conf *c, struct err *e)
 	    strcmp(c->s3_style, "virtual") != 0)
 		return err_set(e, ERR_CONFIG,
 		    "s3_style: 'path' or 'virtual' is needed");
+	if (strcmp(c->s3_signature, "v2") != 0 &&
+	    strcmp(c->s3_signature, "v4") != 0)
+		return err_set(e, ERR_CONFIG,
+		    "s3_signature: 'v2' or 'v4' is needed");
 	if (!is_word(c->s3_region))
 		return err_set(e, ERR_CONFIG,
 		    "s3_region: a region's name is needed");

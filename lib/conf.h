@@ -24,11 +24,12 @@ struct conf {
 	/* the parts */
 	char *redis;		/* unix:PATH or host:port */
 	char *redis_password;	/* file; NULL: none */
-	char *store;		/* "dir PATH" or "s3 URL"; its driver checks it */
+	char *store;		/* "dir PATH", "s3 URL", …; its driver checks it */
 	char *store_keys;	/* file: access key and secret, a line each */
 	char *store_ca;		/* CA bundle in place of the system's; "" */
 	char *s3_region;
 	char *s3_style;		/* "path" or "virtual" (bucket as host) */
+	char *s3_signature;	/* "v4", or "v2" for libs3 alone */
 	char *s3_token;		/* file: a session's token; NULL: none */
 	int64_t s3_part;	/* bytes of a part of an upload */
 	int64_t s3_connections;	/* requests at once */

@@ -60,7 +60,14 @@ int s3_perform(struct s3 *, const struct s3_op *, struct http_answer *,
  * Never quotes more than code and message, for answers repeat signatures. */
 int s3_explain(const struct http_answer *, struct err *);
 
-/* May the same request succeed when it is sent again? */
-bool s3_is_passing(const struct http_answer *);
+/* An attempt, the attempts-th, ended so: *rc and e by http.h, and become what
+ * the caller is told.  root: as of struct s3_op.  True: another attempt may
+ * help, in s3_delay_ms(); it is to be signed anew. */
+bool s3_judge(int *rc, const struct http_answer *, const char *root,
+    int attempts, struct err *);
+int64_t s3_delay_ms(int attempts);
+
+/* All the time that an attempt gets which moves so many bytes. */
+int s3_patience_ms(int64_t bytes, int stall_ms);
 
 #endif

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 
 #include "lib/bounds.h"
 #include "lib/buf.h"
@@ -52,6 +53,17 @@ static const struct {
 	{ "InternalError", "a fault of the server; try again later" },
 };
 
+/* A server that drips slower than this is as good as dead: nothing else ends
+ * an answer that never stalls for long enough.  Small ones get two s3_timeouts
+ * in all. */
+#define DRIP_BYTES_PER_S (64 * 1024)
+
+/* An attempt waits between half of and all of 0.2, 0.4, 0.8, … s: 6 s in all
+ * for what fails at once.  What timed out has cost enough for one more. */
+#define ATTEMPTS 6
+#define ATTEMPTS_TIMEOUT 2
+#define DELAY_MS 200
+
 /* Codes that pass, whatever status they come with. */
 static const char *const passing[] = { "RequestTimeout", "SlowDown",
 	"InternalError", "ServiceUnavailable", "BadDigest", "IncompleteBody",
@@ -81,8 +93,9 @@ error_code(const struct http_answer *a)
 	return NULL;
 }
 
-bool
-s3_is_passing(const struct http_answer *a)
+/* May the same request succeed when it is sent again? */
+static bool
+is_passing(const struct http_answer *a)
 {
 	char *code = error_code(a);
 	bool yes = false;
@@ -170,4 +183,55 @@ s3_explain(const struct http_answer *a, struct err *e)
 	free(message);
 	free(region);
 	return note_refusal(a, e);
+}
+
+/* ---- attempts ---- */
+
+/* Half of the delay, and a random part of the other half, so that many who
+ * failed together do not come back together. */
+int64_t
+s3_delay_ms(int attempts)
+{
+	int64_t half = (DELAY_MS << (attempts - 1)) / 2;
+	uint16_t random = 0;
+
+	if (getrandom(&random, sizeof(random), GRND_NONBLOCK) == -1)
+		random = 0;
+	return half + half * random / UINT16_MAX;
+}
+
+int
+s3_patience_ms(int64_t bytes, int stall_ms)
+{
+	return 2 * stall_ms + (int)(bytes / DRIP_BYTES_PER_S) * 1000;
+}
+
+/* No whole answer came; say so for S3. */
+static bool
+judge_broken(const struct http_answer *a, int attempts, struct err *e)
+{
+	enum err_code code = e->code;
+
+	err_recode(e, ERR_STORE);
+	if (a->untrusted) {
+		err_within(e, "its certificate is not trusted (store_ca "
+			      "names the CA)");
+		return false;
+	}
+	if (code == ERR_TIMEOUT)
+		return attempts < ATTEMPTS_TIMEOUT;
+	return code != ERR_TOOBIG && attempts < ATTEMPTS;
+}
+
+bool
+s3_judge(int *rc, const struct http_answer *a, const char *root, int attempts,
+    struct err *e)
+{
+	if (*rc == -1)
+		return judge_broken(a, attempts, e);
+	if (a->status >= 200 && a->status < 300 &&
+	    (root == NULL || xml_is_root(document(a), root)))
+		return false;
+	*rc = s3_explain(a, e);
+	return is_passing(a) && attempts < ATTEMPTS;
 }

@@ -33,9 +33,6 @@ int s3_delete(void *, const char *key, struct err *);
 int s3_delete_all(void *, const char *prefix, struct err *);
 int s3_sweep(void *, int64_t age_ms, struct err *);
 
-/* A time by strptime(3)'s format, UTC; 0 for none. */
-int64_t s3_time_ms(const char *text, const char *format);
-
 /* Forget an upload that was begun and not completed. */
 int s3_abort_upload(struct s3 *, const char *key, const char *id,
     struct err *);

@@ -10,6 +10,7 @@
 #include "lib/buf.h"
 #include "lib/mem.h"
 #include "lib/name.h"
+#include "lib/s3_read.h"
 #include "lib/xml.h"
 
 #define DELETE_MAX_KEYS 1000	/* of one request; S3's own bound */
