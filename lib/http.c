@@ -316,13 +316,30 @@ call_init(struct http_call *t, struct http *h, CURL *c,
 	free(url);
 }
 
+int
+http_explain(int code, const char *words, struct err *e)
+{
+	enum err_code own = ERR_REMOTE;
+
+	if (code == CURLE_OPERATION_TIMEDOUT)
+		own = ERR_TIMEOUT;
+	else if (code == CURLE_COULDNT_RESOLVE_HOST)
+		own = ERR_NOTFOUND;
+	return err_set(e, own, "%s",
+	    words[0] != '\0' ? words : curl_easy_strerror((CURLcode)code));
+}
+
+bool
+http_is_untrusted(int code)
+{
+	return code == CURLE_PEER_FAILED_VERIFICATION ||
+	    code == CURLE_SSL_CACERT_BADFILE;
+}
+
 /* Why no whole answer came, as a code for decisions and a sentence. */
 static int
 explain(const struct http_call *t, struct err *e)
 {
-	const char *text = t->words[0] != '\0' ? t->words
-					       : curl_easy_strerror(t->code);
-
 	if (t->sink_failed) {
 		if (e != NULL)
 			*e = t->sink_error;
@@ -333,19 +350,10 @@ explain(const struct http_call *t, struct err *e)
 	if (t->refused)
 		return err_set(e, ERR_ADDRESS,
 		    "its address is private and not in allow_hosts");
-	switch (t->code) {
-	case CURLE_OPERATION_TIMEDOUT:
-		return err_set(e, ERR_TIMEOUT, "%s", text);
-	case CURLE_COULDNT_CONNECT:
-		if (t->http->unix_path != NULL)
-			return err_set(e, ERR_REMOTE,
-			    "nobody answers on unix:%s", t->http->unix_path);
-		return err_set(e, ERR_REMOTE, "%s", text);
-	case CURLE_COULDNT_RESOLVE_HOST:
-		return err_set(e, ERR_NOTFOUND, "%s", text);
-	default:
-		return err_set(e, ERR_REMOTE, "%s", text);
-	}
+	if (t->code == CURLE_COULDNT_CONNECT && t->http->unix_path != NULL)
+		return err_set(e, ERR_REMOTE, "nobody answers on unix:%s",
+		    t->http->unix_path);
+	return http_explain((int)t->code, t->words, e);
 }
 
 /* Hand over the answer of a call that has run. */
@@ -358,8 +366,7 @@ call_end(struct http_call *t, struct http_answer *a, struct err *e)
 	curl_slist_free_all(t->headers);
 	if (a->content_type == NULL)
 		a->content_type = xstrdup("");
-	a->untrusted = t->code == CURLE_PEER_FAILED_VERIFICATION ||
-	    t->code == CURLE_SSL_CACERT_BADFILE;
+	a->untrusted = http_is_untrusted((int)t->code);
 	if (t->code != CURLE_OK)
 		return explain(t, e);
 	return t->head_whole

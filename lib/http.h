@@ -1,7 +1,8 @@
 /*
- * HTTP by libcurl, which no other file includes: requests over TCP, TLS or a
- * unix socket, one at a time or several side by side, answers streamed or in
- * memory.  TLS peers are always verified; redirects are the caller's to follow.
+ * HTTP by libcurl, which no other file includes but lib/libs3_wrap.c, between
+ * libs3 and it: requests over TCP, TLS or a unix socket, one at a time or
+ * several side by side, answers streamed or in memory.  TLS peers are always
+ * verified; redirects are the caller's to follow.
  */
 #ifndef DAVIT_LIB_HTTP_H
 #define DAVIT_LIB_HTTP_H
@@ -87,6 +88,11 @@ void *http_next(struct http *, int wait_ms);
 /* The answer of a call that is done, as http_perform() gives it. */
 int http_finish(struct http_call *, struct http_answer *, struct err *);
 void http_cancel(struct http_call *);
+
+/* What a CURLcode means, for lib/libs3_wrap.c, whose transfers are not ours;
+ * words: libcurl's own, or "".  Gives -1. */
+int http_explain(int code, const char *words, struct err *);
+bool http_is_untrusted(int code);
 
 /* Send a request that turns the connection into a raw stream (the Docker
  * Engine's attach and exec); accepts 101 and 200.  The descriptor, owned by

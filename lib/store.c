@@ -14,7 +14,11 @@
 
 #define PROBES "probe/"
 
-static const struct store_driver *const drivers[] = { &store_fs, &store_s3 };
+static const struct store_driver *const drivers[] = { &store_fs, &store_s3,
+#ifdef HAVE_LIBS3
+	&store_libs3,
+#endif
+};
 
 struct store {
 	const struct store_driver *driver;
@@ -60,8 +64,14 @@ store_open_as(const struct conf *c, const char *value, struct err *e)
 		s->state = state;
 		return s;
 	}
-	err_set(e, ERR_CONFIG, "%s: store: 'dir /PATH' or 's3 URL' is needed",
-	    c->path);
+	if (word == strlen("libs3") && strncmp(c->store, "libs3", word) == 0)
+		err_set(e, ERR_CONFIG,
+		    "%s: store: this davit was built without libs3 "
+		    "(./configure --with-libs3); 's3 URL' is as good", c->path);
+	else
+		err_set(e, ERR_CONFIG,
+		    "%s: store: 'dir /PATH', 's3 URL' or 'libs3 URL' is "
+		    "needed", c->path);
 	return NULL;
 }
 

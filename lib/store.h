@@ -1,7 +1,7 @@
 /*
  * Objects by key.  One table of functions, a driver behind it: a directory
- * (store_fs) now, S3 with the same contract.  An object is there whole or not
- * at all; an interrupted put leaves nothing.
+ * (store_fs), or S3 by libcurl (store_s3) or by libs3 (store_libs3).  An object
+ * is there whole or not at all; an interrupted put leaves nothing.
  */
 #ifndef DAVIT_LIB_STORE_H
 #define DAVIT_LIB_STORE_H

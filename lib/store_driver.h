@@ -35,6 +35,7 @@ struct store_driver {
 	int (*sweep)(void *, int64_t age_ms, struct err *);
 };
 
-extern const struct store_driver store_fs, store_s3;
+/* store_libs3 is there where HAVE_LIBS3 is defined. */
+extern const struct store_driver store_fs, store_s3, store_libs3;
 
 #endif

@@ -53,3 +53,31 @@ AS_IF([test "$with_brotli" != no], [
 	DAVIT_LIBRARY([BROTLI], [libbrotlienc], [libbrotli-dev])
 	AC_DEFINE([HAVE_BROTLI], [1], [Define to 1 to compress by brotli.])])
 ])
+
+dnl DAVIT_LIBS3: --with-libs3.  The archive, since its calls of libcurl are
+dnl renamed; nothing could be renamed in a shared library.
+AC_DEFUN([DAVIT_LIBS3], [
+AC_ARG_WITH([libs3],
+	[AS_HELP_STRING([--with-libs3@<:@=ARCHIVE@:>@],
+		[build 'store libs3' with libs3.a (where it is found)])],
+	[], [with_libs3=check])
+LIBS3_ARCHIVE=
+AS_CASE([$with_libs3],
+	[no], [],
+	[check | yes], [LIBS3_ARCHIVE=`$CC -print-file-name=libs3.a`],
+	[LIBS3_ARCHIVE=$with_libs3])
+AC_CHECK_TOOL([OBJCOPY], [objcopy])
+PKG_CHECK_MODULES([XML2], [libxml-2.0], [have_xml2=yes], [have_xml2=no])
+AC_CHECK_HEADER([libs3.h], [], [LIBS3_ARCHIVE=])
+AC_MSG_CHECKING([for libs3.a])
+AS_IF([test ! -f "$LIBS3_ARCHIVE" || test -z "$OBJCOPY" ||
+	test "$have_xml2" = no], [LIBS3_ARCHIVE=])
+AC_MSG_RESULT([${LIBS3_ARCHIVE:-no}])
+AS_IF([test -n "$LIBS3_ARCHIVE"],
+	[AC_DEFINE([HAVE_LIBS3], [1], [Define to build 'store libs3'.])],
+	[AS_CASE([$with_libs3], [no | check], [XML2_LIBS=],
+		[AC_MSG_ERROR([libs3.a, libs3.h, libxml2 and objcopy are needed;
+ on Debian: apt-get install libs3-dev libxml2-dev binutils])])])
+AC_SUBST([LIBS3_ARCHIVE])
+AM_CONDITIONAL([WITH_LIBS3], [test -n "$LIBS3_ARCHIVE"])
+])

@@ -20,11 +20,14 @@
  * One suite for each driver.  Alone it runs on a directory of its own; where
  * DAVIT_TEST_STORE names a file of configuration lines, on the store that they
  * name.  That bucket is made, and left empty.  DAVIT_TEST_ONLY is a pattern of
- * tests.
+ * tests; DAVIT_TEST_LIGHT makes the heavy ones lighter.
  */
 
 #define N(array) (sizeof(array) / sizeof((array)[0]))
 #define LARGE_BYTES (200 * 1024 * 1024)
+#define LIGHT_BYTES (20 * 1024 * 1024)
+#define MANY_KEYS 3000	/* over pages of 1,000 */
+#define LIGHT_KEYS 1100
 
 /* One empty, open store for each test. */
 struct fixture {
@@ -34,9 +37,22 @@ struct fixture {
 };
 
 static bool
+is_light(void)
+{
+	return getenv("DAVIT_TEST_LIGHT") != NULL;
+}
+
+static bool
 is_dir(const struct fixture *f)
 {
 	return f->root[0] != '\0';
+}
+
+/* libs3 begins nothing that it does not end. */
+static bool
+has_parts(const struct fixture *f)
+{
+	return strncmp(f->conf->store, "libs3 ", strlen("libs3 ")) != 0;
 }
 
 static struct conf *
@@ -54,9 +70,12 @@ read_conf(const char *path)
 static void
 ask_bucket(const struct conf *c, const struct s3_op *op, struct http_answer *a)
 {
+	struct conf own = *c;
 	struct err e;
-	struct s3 *s = s3_open(c, c->store + strlen("s3 "), &e);
+	struct s3 *s;
 
+	own.s3_signature = (char[]){ "v4" }; /* it knows no other */
+	s = s3_open(&own, strchr(c->store, ' ') + 1, &e);
 	if (s == NULL)
 		fail_msg("%s", e.msg);
 	if (s3_perform(s, op, a, &e) == -1 &&
@@ -297,7 +316,7 @@ streams_of_all_sizes_come_back(void **state)
 	struct fixture *f = *state;
 	size_t part = (size_t)f->conf->s3_part;
 	const size_t sizes[] = { 0, 1, part - 1, part, part + 1, 2 * part,
-		LARGE_BYTES };
+		is_light() ? LIGHT_BYTES : LARGE_BYTES };
 
 	for (size_t i = 0; i < N(sizes); i++) {
 		commit(begin_stream(f->store, "output/a", sizes[i]),
@@ -400,15 +419,16 @@ static void
 thousands_of_keys_are_listed_once(void **state)
 {
 	struct fixture *f = *state;
+	int n = is_light() ? LIGHT_KEYS : MANY_KEYS;
 	char key[40];
 
-	for (int i = 0; i < 3000; i++) {
+	for (int i = 0; i < n; i++) {
 		snprintf(key, sizeof(key), "dist/s/%d/%d", i % 10, i);
 		commit(begin_stream(f->store, key, 1), STORE_BATCHED);
 	}
 	assert_int_equal(store_sync(f->store, NULL), 0);
-	assert_int_equal(keys_below(f->store, "dist/"), 3000);
-	assert_int_equal(keys_below(f->store, "dist/s/7/"), 300);
+	assert_int_equal(keys_below(f->store, "dist/"), n);
+	assert_int_equal(keys_below(f->store, "dist/s/7/"), n / 10);
 	assert_int_equal(store_delete_all(f->store, "dist/s/", NULL), 0);
 	assert_int_equal(keys_below(f->store, "dist/"), 0);
 }
@@ -635,7 +655,7 @@ sweep_takes_old_parts_only(void **state)
 	    (size_t)f->conf->s3_part + 1);
 
 	assert_int_equal(store_sweep(f->store, 60000, NULL), 0);
-	assert_int_equal(unfinished(f), 1);
+	assert_int_equal(unfinished(f), has_parts(f) ? 1 : 0);
 	assert_int_equal(store_sweep(f->store, -2000, NULL), 0);
 	assert_int_equal(unfinished(f), 0);
 	store_put_abort(w);
@@ -662,7 +682,16 @@ bad_configuration_is_told(void **state)
 	told("store dir /proc/davit", ERR_STORE, "/proc/davit");
 	told("store dir relative", ERR_CONFIG,
 	    "f.conf: store: 'dir /PATH' is needed");
-	told("store ftp x", ERR_CONFIG, "'dir /PATH' or 's3 URL'");
+	told("store ftp x", ERR_CONFIG, "'dir /PATH', 's3 URL' or 'libs3");
+	told("store s3 https://h/bucket\ns3_signature v2", ERR_CONFIG,
+	    "f.conf: s3_signature: v2 is for");
+#ifdef HAVE_LIBS3
+	told("store libs3 https://h", ERR_CONFIG,
+	    "f.conf: store: 'libs3 https://HOST[:PORT]/BUCKET'");
+	told("store libs3 https://h/bucket", ERR_CONFIG, "store_keys: a file");
+#else
+	told("store libs3 https://h/bucket", ERR_CONFIG, "without libs3");
+#endif
 	told("store s3 gopher://h/bucket", ERR_CONFIG,
 	    "f.conf: store: 's3 https://HOST[:PORT]/BUCKET'");
 	told("store s3 https://h", ERR_CONFIG, "BUCKET");
