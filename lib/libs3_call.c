@@ -411,15 +411,15 @@ libs3_step(struct libs3 *l, int wait_ms)
 	int left;
 
 	for (;;) {
-		int wait = turn(l, wait_ms);
 		int64_t rest = end - name_tick_ms();
+		int wait;
 
 		S3_runonce_request_context(l->context, &left);
-		if (wait <= 0 || rest <= 0)
+		wait = turn(l, rest < wait_ms ? (int)rest : wait_ms);
+		if (wait <= 0)
 			break;
-		wait_for_bytes(l, rest < wait ? (int)rest : wait);
+		wait_for_bytes(l, wait);
 	}
-	turn(l, 0);
 }
 
 bool
