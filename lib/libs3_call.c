@@ -131,12 +131,16 @@ free_call(struct libs3_call *c)
 void
 libs3_free(struct libs3 *l)
 {
+	struct libs3_call *c, *next;
+
 	if (l == NULL)
 		return;
 	if (l->context != NULL) /* this ends what is under way */
 		S3_destroy_request_context(l->context);
-	while (!TAILQ_EMPTY(&l->calls))
-		free_call(TAILQ_FIRST(&l->calls));
+	for (c = TAILQ_FIRST(&l->calls); c != NULL; c = next) {
+		next = TAILQ_NEXT(c, link);
+		free_call(c);
+	}
 	if (l->initialized)
 		S3_deinitialize();
 	s3_place_clear(&l->place);
@@ -147,7 +151,7 @@ libs3_free(struct libs3 *l)
 
 /* ---- what libs3 calls ---- */
 
-/* Told too early to be of use; but libs3 calls it whether it is there or not. */
+/* Told too early to be of use; but libs3 calls it, there or not. */
 static S3Status
 take_properties(const S3ResponseProperties *properties, void *arg)
 {

@@ -340,6 +340,7 @@ keep_headers(struct shim *s)
 static size_t
 take_header(char *line, size_t size, size_t count, void *arg)
 {
+	static const char etag[] = { 'E', 'T', 'a', 'g', ':' };
 	struct shim *s = arg;
 	struct buf *head = s->request->answer.head;
 	size_t len = size * count;
@@ -356,12 +357,12 @@ take_header(char *line, size_t size, size_t count, void *arg)
 	if (len == 1 || (len == 2 && line[0] == '\r'))
 		s->head_whole = true;
 	buf_add(head, line, len);
-	if (len > 5 && len < ETAG_MAX_BYTES &&
-	    strncasecmp(line, "etag:", 5) == 0) {
+	if (len > sizeof(etag) && len < ETAG_MAX_BYTES &&
+	    strncasecmp(line, etag, sizeof(etag)) == 0) {
 		char known[ETAG_MAX_BYTES];
 
 		memcpy(known, line, len);
-		memcpy(known, "ETag", 4);
+		memcpy(known, etag, sizeof(etag));
 		s->take_header(known, 1, len, s->header_arg);
 	}
 	return len;

@@ -17,6 +17,9 @@
 #include "lib/s3_read.h"
 #include "lib/spool.h"
 
+/* More than s3_connections, so that none of those is idle. */
+#define DELETE_AT_ONCE 512
+
 /* A put that waits for sync. */
 struct pending {
 	TAILQ_ENTRY(pending) link;
@@ -68,10 +71,13 @@ static void
 store_libs3_free(void *state)
 {
 	struct libs3_store *s = state;
+	struct pending *p, *next;
 
 	libs3_free(s->libs3);
-	while (!TAILQ_EMPTY(&s->pending))
-		drop_pending(s, TAILQ_FIRST(&s->pending));
+	for (p = TAILQ_FIRST(&s->pending); p != NULL; p = next) {
+		next = TAILQ_NEXT(p, link);
+		drop_pending(s, p);
+	}
 	free(s->scratch);
 	free(s);
 }
@@ -341,19 +347,30 @@ delete(void *state, const char *key, struct err *e)
 	return finish_delete(start_delete(state, key), e);
 }
 
-/* libs3 has no batches: all of a page, side by side. */
+/* libs3 has no batches: many side by side. */
+static int
+delete_some(struct libs3_store *s, const struct libs3_entry *entries, size_t n,
+    struct err *e)
+{
+	struct libs3_call *calls[DELETE_AT_ONCE];
+	int rc = 0;
+
+	for (size_t i = 0; i < n; i++)
+		calls[i] = start_delete(s, entries[i].key);
+	for (size_t i = 0; i < n; i++)
+		if (finish_delete(calls[i], rc == 0 ? e : NULL) == -1)
+			rc = -1;
+	return rc;
+}
+
 static int
 delete_page(struct libs3_store *s, const struct libs3_page *p, struct err *e)
 {
-	struct libs3_call **calls = xcalloc(p->n + 1, sizeof(struct libs3_call *));
 	int rc = 0;
 
-	for (size_t i = 0; i < p->n; i++)
-		calls[i] = start_delete(s, p->entries[i].key);
-	for (size_t i = 0; i < p->n; i++)
-		if (finish_delete(calls[i], rc == 0 ? e : NULL) == -1)
-			rc = -1;
-	free(calls);
+	for (size_t i = 0; i < p->n && rc == 0; i += DELETE_AT_ONCE)
+		rc = delete_some(s, p->entries + i,
+		    p->n - i < DELETE_AT_ONCE ? p->n - i : DELETE_AT_ONCE, e);
 	return rc;
 }
 
