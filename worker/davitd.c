@@ -491,11 +491,16 @@ check(const struct davitd *d, struct err *e)
 
 enum task { SERVE, CHECK, REBUILD };
 
-/* With a store that it may not use, a worker would fail all it is given. */
+/* A store that can't be used is told at once; that nothing is taken until it
+ * can is the gate's concern. */
 static int
 start_serving(struct davitd *d, struct err *e)
 {
-	return check_store(d->conf, e) == -1 ? -1 : serve(d, e);
+	struct err why;
+
+	if (check_store(d->conf, &why) == -1)
+		log_error("%s", why.msg);
+	return serve(d, e);
 }
 
 static int
