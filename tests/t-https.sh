@@ -220,7 +220,7 @@ done
 
 # While it runs, what can others see of it?
 faults=$(free_port)
-start faults perl "$here/fault_server.pl" "$faults" "$URL/git"
+start faults perl "$T/share/fault_server.pl" "$faults" "$URL/git"
 accepts() {
 	(: <>"/dev/tcp/127.0.0.1/$1") 2>/dev/null
 }

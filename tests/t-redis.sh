@@ -20,7 +20,7 @@ line() { # MODE…
 }
 line pass
 start_redis
-start proxy perl "$here/redis_proxy.pl" "$T/proxy.sock" "$T/redis.sock" \
+start proxy perl "$T/share/redis_proxy.pl" "$T/proxy.sock" "$T/redis.sock" \
 	"$T/line"
 must_start proxy test -S "$T/proxy.sock"
 start_apache
