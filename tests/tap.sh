@@ -6,6 +6,7 @@
 
 # shellcheck shell=bash disable=SC2034
 set -u
+export LC_ALL=C.UTF-8	# ${#text} counts characters, whoever runs this
 
 tap_count=0
 tap_failed=0
