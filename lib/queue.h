@@ -6,6 +6,7 @@
  *	davit:settling             set     final ids whose durable copy is due
  *	davit:deployment:{id}      hash    the record
  *	davit:deployments          zset    ids by creation time
+ *	davit:pushed               number  of ids ever pushed to the queue
  *	davit:log:{id}             string  the log while it is not in the store
  *	davit:lease:{worker}       string  PX; the worker lives
  *	davit:workers              set     workers that ever took an id

@@ -63,6 +63,12 @@
 	"        stages[i] .. '.ended', stages[i] .. '.failed')\n" \
 	"  end\n" \
 	"end\n" \
+	/* to where it is taken last.  "pushed" is how many had been pushed by \
+	 * then: LUA_POSITION's hint. */ \
+	"local function push(id)\n" \
+	"  call('HSET', record(id), 'pushed', call('INCR', 'davit:pushed'))\n" \
+	"  call('LPUSH', 'build-queue', id)\n" \
+	"end\n" \
 	/* out of a worker's list: next is '1' where its build has died */ \
 	"local function give_back(worker, id, next, now, max, code, why)\n" \
 	"  local state = get(id, 'state')\n" \
@@ -89,7 +95,7 @@
 	"call('HSET', record(id), 'state', 'queued', 'updated', now,\n" \
 	"    'queue.started', now)\n" \
 	"call('ZADD', 'davit:deployments', get(id, 'created'), id)\n" \
-	"call('LPUSH', 'build-queue', id)\n" \
+	"push(id)\n" \
 	"return 'ok'\n"
 
 /* id now field value …: a record that Redis has lost.  "known" where it has
@@ -104,7 +110,7 @@
 	"  call('HINCRBY', record(id), 'attempt', 1)\n" \
 	"  call('HSET', record(id), 'state', 'queued', 'updated', now,\n" \
 	"      'queue.started', now)\n" \
-	"  call('LPUSH', 'build-queue', id)\n" \
+	"  push(id)\n" \
 	"end\n" \
 	"return 'ok'\n"
 
@@ -123,10 +129,21 @@
 	"end\n" \
 	"return all\n"
 
-/* id: its place from the end where ids are taken, 0 where it is not in */
+/* id: its place from the end where ids are taken, 0 where it is not in.  As
+ * many as were pushed since stand before it, but for those that were canceled
+ * or that others pushed: it is sought there first, then everywhere. */
 #define LUA_POSITION \
-	"local at = call('LPOS', 'build-queue', ARGV[1], 'RANK', -1)\n" \
-	"return at and call('LLEN', 'build-queue') - at or 0\n"
+	"local list, id = 'build-queue', ARGV[1]\n" \
+	"local pushed = tonumber(get(id, 'pushed') or nil)\n" \
+	"local now = tonumber(call('GET', 'davit:pushed') or nil)\n" \
+	"if pushed and now and now >= pushed then\n" \
+	"  local from = math.max(now - pushed - 16, 0)\n" \
+	"  for i, near in ipairs(call('LRANGE', list, from, from + 32)) do\n" \
+	"    if near == id then return call('LLEN', list) - from - i + 1 end\n" \
+	"  end\n" \
+	"end\n" \
+	"local at = call('LPOS', list, id, 'RANK', -1)\n" \
+	"return at and call('LLEN', list) - at or 0\n"
 
 /* worker ms */
 #define LUA_LEASE \

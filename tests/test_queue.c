@@ -232,6 +232,46 @@ first_in_is_first_out(void **state)
 	take("w", NULL);
 }
 
+/* Its place, counted by hand. */
+static int64_t
+counted(const char *id)
+{
+	struct resp_reply *r = command("LRANGE build-queue 0 -1");
+	size_t n = resp_count(r), i = 0;
+
+	while (i < n && strcmp(resp_string(resp_at(r, i), NULL), id) != 0)
+		i++;
+	resp_reply_free(r);
+	return (int64_t)(n - i);
+}
+
+static void
+place_is_right_whatever_was_pushed_or_canceled_since(void **state)
+{
+	char id[ID_LENGTH + 1];
+	int64_t n;
+
+	for (int i = 0; i < 200; i++) {
+		snprintf(id, sizeof(id), "place%05d", i);
+		submit(id, 0);
+		if (i % 10 == 0)	/* another producer */
+			run("LPUSH build-queue other%05d", i);
+	}
+	for (int i = 100; i < 180; i += 2) {
+		snprintf(id, sizeof(id), "place%05d", i);
+		assert_int_equal(queue_cancel(q, id, NULL), 1);
+	}
+	take("w", "place00000");
+	for (int i = 1; i < 200; i++) {
+		snprintf(id, sizeof(id), "place%05d", i);
+		queue_position(q, id, &n, NULL);
+		assert_int_equal(n, counted(id));
+	}
+	run("DEL davit:pushed");
+	queue_position(q, "place00199", &n, NULL);
+	assert_int_equal(n, counted("place00199"));
+}
+
 static void
 take_waits_for_an_id(void **state)
 {
@@ -739,6 +779,8 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		REDIS_TEST(first_in_is_first_out),
+		REDIS_TEST(
+		    place_is_right_whatever_was_pushed_or_canceled_since),
 		REDIS_TEST(take_waits_for_an_id),
 		REDIS_TEST(submitted_record_comes_back),
 		REDIS_TEST(lost_record_is_restored_once),
