@@ -32,6 +32,7 @@ struct s3_call {
 	struct s3_op op;	/* its strings are not used after the start */
 	char *label;		/* "PUT key", for people */
 	char *url, *path, *query;
+	char *source;		/* x-amz-copy-source, or NULL */
 	char *headers[4];
 	char payload[SIGV4_HASH_SIZE];
 	struct http_call *http;	/* while it runs */
@@ -79,27 +80,43 @@ s3_free(struct s3 *s)
 
 /* ---- one attempt ---- */
 
+#define SIGNED_MAX 5	/* the host, and four of Amazon's */
+
+/* What is signed and sent; n of them. */
+static size_t
+signed_headers(const struct s3_call *c, const char *date,
+    struct sigv4_pair pairs[SIGNED_MAX])
+{
+	const struct s3_place *p = &c->s3->place;
+	size_t n = 0;
+
+	pairs[n++] = (struct sigv4_pair){ "host", p->host };
+	pairs[n++] = (struct sigv4_pair){ "x-amz-content-sha256", c->payload };
+	pairs[n++] = (struct sigv4_pair){ "x-amz-date", date };
+	if (c->source != NULL)
+		pairs[n++] = (struct sigv4_pair){ "x-amz-copy-source",
+			c->source };
+	if (p->token != NULL)
+		pairs[n++] = (struct sigv4_pair){ "x-amz-security-token",
+			p->token };
+	return n;
+}
+
 /* Signed anew for each attempt, for a signature is good for 15 minutes. */
 static void
 add_signature(const struct s3_call *c, struct buf *authorization,
-    const char *date, int64_t now)
+    const struct sigv4_pair *pairs, size_t n, int64_t now)
 {
 	const struct s3_place *p = &c->s3->place;
 	const struct sigv4_keys keys = { p->id, p->secret, p->region, "s3" };
-	const struct sigv4_pair headers[] = {
-		{ "host", p->host },
-		{ "x-amz-content-sha256", c->payload },
-		{ "x-amz-date", date },
-		{ "x-amz-security-token", p->token },
-	};
 
 	buf_adds(authorization, "Authorization: ");
 	sigv4_sign(authorization, &keys,
 	    &(struct sigv4_request){ .method = c->op.method,
 		.path = c->path,
 		.query = c->query,
-		.headers = headers,
-		.nheaders = p->token == NULL ? 3 : 4,
+		.headers = pairs,
+		.nheaders = n,
 		.payload = c->payload,
 		.time = now });
 }
@@ -113,20 +130,18 @@ launch(struct s3_call *c)
 	int64_t bytes = (int64_t)c->op.body_len +
 	    (c->op.max_bytes > ANSWER_MAX_BYTES ? c->op.max_bytes : 0);
 	struct buf authorization = BUF_INIT;
-	char date[SIGV4_DATE_SIZE], *amz[3] = { NULL, NULL, NULL };
-	const char *headers[9];
-	size_t n = 0;
+	struct sigv4_pair pairs[SIGNED_MAX];
+	char date[SIGV4_DATE_SIZE], *amz[SIGNED_MAX];
+	const char *headers[SIGNED_MAX + 5];
+	size_t n = 0, npairs;
 
 	sigv4_date(now, date);
-	add_signature(c, &authorization, date, now);
-	amz[0] = xasprintf("x-amz-content-sha256: %s", c->payload);
-	amz[1] = xasprintf("x-amz-date: %s", date);
-	if (s->place.token != NULL)
-		amz[2] = xasprintf("x-amz-security-token: %s",
-		    s->place.token);
+	npairs = signed_headers(c, date, pairs);
+	add_signature(c, &authorization, pairs, npairs, now);
 	headers[n++] = buf_str(&authorization);
-	for (size_t i = 0; i < 3 && amz[i] != NULL; i++)
-		headers[n++] = amz[i];
+	for (size_t i = 1; i < npairs; i++) /* the host is libcurl's */
+		headers[n++] = amz[i] = xasprintf("%s: %s", pairs[i].name,
+		    pairs[i].value);
 	for (size_t i = 0; i < 4 && c->headers[i] != NULL; i++)
 		headers[n++] = c->headers[i];
 	headers[n] = NULL;
@@ -142,7 +157,7 @@ launch(struct s3_call *c)
 		.stall_ms = stall_ms,
 		.total_ms = s3_patience_ms(bytes, stall_ms) },
 	    c);
-	for (size_t i = 0; i < 3; i++)
+	for (size_t i = 1; i < npairs; i++)
 		s3_place_forget(amz[i]);
 	buf_clear(&authorization);
 }
@@ -176,6 +191,19 @@ path_of(const struct s3 *s, const char *key)
 	return buf_take(&b);
 }
 
+/* As x-amz-copy-source wants it, whatever the style of addresses. */
+static char *
+source_of(const struct s3 *s, const char *key)
+{
+	struct buf b = BUF_INIT;
+
+	buf_addc(&b, '/');
+	sigv4_path(&b, s->place.bucket);
+	buf_addc(&b, '/');
+	sigv4_path(&b, key);
+	return buf_take(&b);
+}
+
 struct s3_call *
 s3_start(struct s3 *s, const struct s3_op *op)
 {
@@ -186,11 +214,14 @@ s3_start(struct s3 *s, const struct s3_op *op)
 	c->op = *op;
 	if (c->op.max_bytes == 0)
 		c->op.max_bytes = ANSWER_MAX_BYTES;
-	c->label = xasprintf("%s %s", op->method,
-	    op->key == NULL ? s->place.name : op->key);
+	c->label = xasprintf("%s %s%s%s", op->method,
+	    op->key == NULL ? s->place.name : op->key,
+	    op->source == NULL ? "" : " from ",
+	    op->source == NULL ? "" : op->source);
 	sigv4_query(&query, op->query, op->nquery);
 	c->query = buf_take(&query);
 	c->path = path_of(s, op->key);
+	c->source = op->source == NULL ? NULL : source_of(s, op->source);
 	c->url = xasprintf("%s%s%s%s", s->place.origin, c->path,
 	    c->query[0] == '\0' ? "" : "?", c->query);
 	for (size_t i = 0; i < 4; i++)
@@ -253,6 +284,7 @@ free_call(struct s3_call *c)
 	free(c->url);
 	free(c->path);
 	free(c->query);
+	free(c->source);
 	for (size_t i = 0; i < 4; i++)
 		free(c->headers[i]);
 	free(c);

@@ -21,6 +21,7 @@ struct s3_call;
 struct s3_op {
 	const char *method;
 	const char *key;		/* NULL: the bucket itself */
+	const char *source;		/* the key that a PUT copies; NULL */
 	const struct sigv4_pair *query;
 	size_t nquery;
 	const char *headers[4];		/* "Name: value", not signed */

@@ -13,6 +13,7 @@
 #include "lib/store_driver.h"
 
 #define PROBES "probe/"
+#define COPY_BYTES 65536
 
 static const struct store_driver *const drivers[] = { &store_fs, &store_s3,
 #ifdef HAVE_LIBS3
@@ -242,6 +243,55 @@ store_head(struct store *s, const char *key, struct store_object *object,
 		return -1;
 	return s->driver->head(s->state, key,
 	    object == NULL ? &ignored : object, e);
+}
+
+/* ---- copying ---- */
+
+/* All that the reader holds; -1 with the writer as it was. */
+static int
+pump(const struct store_driver *d, void *reader, void *writer, struct err *e)
+{
+	char *data = xmalloc(COPY_BYTES);
+	ssize_t n;
+
+	while ((n = d->get_data(reader, data, COPY_BYTES, e)) > 0 &&
+	    d->put_data(writer, data, (size_t)n, e) == 0)
+		continue;
+	free(data);
+	return n == 0 ? 0 : -1;
+}
+
+int
+store_copy_through(const struct store_driver *d, void *state, const char *from,
+    const char *to, struct err *e)
+{
+	struct store_object ignored;
+	void *reader = d->get_open(state, from, 0, &ignored, e), *writer;
+	int rc = -1;
+
+	if (reader == NULL)
+		return -1;
+	if ((writer = d->put_open(state, to, NULL, e)) == NULL)
+		goto out;
+	if ((rc = pump(d, reader, writer, e)) == 0)
+		rc = d->put_commit(writer, STORE_NOW, e);
+	else
+		d->put_abort(writer);
+out:
+	d->get_close(reader);
+	return rc;
+}
+
+int
+store_copy(struct store *s, const char *from, const char *to, struct err *e)
+{
+	if (check_key(from, e) == -1 || check_key(to, e) == -1)
+		return -1;
+	if (strcmp(from, to) == 0)	/* S3 refuses that */
+		return store_head(s, from, NULL, e);
+	if (s->driver->copy == NULL)
+		return store_copy_through(s->driver, s->state, from, to, e);
+	return s->driver->copy(s->state, from, to, e);
 }
 
 /* ---- the rest ---- */

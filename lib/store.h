@@ -75,6 +75,11 @@ int store_head(struct store *, const char *key, struct store_object *,
 /* Deleting what is not there succeeds. */
 int store_delete(struct store *, const char *key, struct err *);
 
+/* Make one object another's copy, in the store where it can; durable on return.
+ * ERR_NOTFOUND where "from" is not there.  Its time is that of the copying, and
+ * may become "from"'s too; its type is kept where the driver can. */
+int store_copy(struct store *, const char *from, const char *to, struct err *);
+
 /* Delete every object whose key starts with prefix, which ends in "/". */
 int store_delete_all(struct store *, const char *prefix, struct err *);
 

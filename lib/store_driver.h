@@ -24,6 +24,8 @@ struct store_driver {
 	void (*get_close)(void *reader);
 	int (*head)(void *, const char *key, struct store_object *,
 	    struct err *);
+	/* NULL where all bytes have to come here and go back; the keys differ */
+	int (*copy)(void *, const char *from, const char *to, struct err *);
 	int (*delete)(void *, const char *key, struct err *);
 	int (*delete_all)(void *, const char *prefix, struct err *);
 	int (*list)(void *, const char *prefix,
@@ -37,5 +39,10 @@ struct store_driver {
 
 /* store_libs3 is there where HAVE_LIBS3 is defined. */
 extern const struct store_driver store_fs, store_s3, store_libs3;
+
+/* A copy by reading and writing: for drivers without another way, and for what
+ * the other way refuses. */
+int store_copy_through(const struct store_driver *, void *, const char *from,
+    const char *to, struct err *);
 
 #endif

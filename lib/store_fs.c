@@ -388,6 +388,50 @@ fs_head(void *state, const char *key, struct store_object *o, struct err *e)
 	return rc;
 }
 
+/* ---- copying ---- */
+
+/* Another name for the object, in tmp: objects are replaced, never changed.
+ * It gets the time of the copying, by which its age is told; so does the
+ * object, for the two are one. */
+static int
+link_object(const struct fs *fs, const char *key, const char *tmp)
+{
+	struct store_object o;
+	char *path;
+	int rc = -1, fd = open_beneath(fs, key, O_PATH);
+
+	if (fd == -1)
+		return -1;
+	path = xasprintf("/proc/self/fd/%d", fd);
+	if (stat_object(fd, key, &o, NULL) == 0 &&
+	    linkat(AT_FDCWD, path, fs->root, tmp, AT_SYMLINK_FOLLOW) == 0)
+		rc = utimensat(fs->root, tmp, NULL, 0);
+	free(path);
+	close(fd);
+	return rc;
+}
+
+static int
+fs_copy(void *state, const char *from, const char *to, struct err *e)
+{
+	struct fs *fs = state;
+	char id[ID_LENGTH + 1], *tmp;
+	int rc;
+
+	name_new_id(id);
+	tmp = xasprintf("%s/%s", fs->area, id);
+	/* links may be refused: by the file system, by their number, to whom
+	 * the file does not belong; what else is wrong the other way tells */
+	if (link_object(fs, from, tmp) == 0)
+		rc = move_in(fs, tmp, to, true, e);
+	else
+		rc = store_copy_through(&store_fs, fs, from, to, e);
+	/* rename(2) leaves it where both are one already */
+	unlinkat(fs->root, tmp, 0);
+	free(tmp);
+	return rc;
+}
+
 /* ---- the rest ---- */
 
 /* Remove a directory, and its parents, where they are empty now. */
@@ -623,6 +667,7 @@ const struct store_driver store_fs = {
 	.get_data = fs_get_data,
 	.get_close = fs_get_close,
 	.head = fs_head,
+	.copy = fs_copy,
 	.delete = fs_delete,
 	.delete_all = fs_delete_all,
 	.list = fs_list,

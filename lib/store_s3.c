@@ -105,6 +105,30 @@ s3_get_open(void *state, const char *key, int64_t offset,
 	return s3_read_open(&source, state, key, offset, o, e);
 }
 
+/* ---- copying ---- */
+
+static int
+s3_copy(void *state, const char *from, const char *to, struct err *e)
+{
+	struct http_answer a;
+	int rc = s3_perform(((struct s3_store *)state)->s3,
+	    &(struct s3_op){ .method = "PUT",
+		.key = to,
+		.source = from,
+		.headers = { "Content-Type:" }, /* none: the source's */
+		.body = "",	/* so that a length is sent */
+		.root = "CopyObjectResult",
+		.slow = true },
+	    &a, e);
+
+	/* over 5 GB it is an InvalidRequest; some servers copy nothing */
+	if (rc == -1 &&
+	    (a.status == 400 || a.status == 405 || a.status == 501))
+		rc = store_copy_through(&store_s3, state, from, to, e);
+	http_answer_clear(&a);
+	return rc;
+}
+
 const struct store_driver store_s3 = {
 	.name = "s3",
 	.open = s3_store_open,
@@ -118,6 +142,7 @@ const struct store_driver store_s3 = {
 	.get_data = s3_read_data,
 	.get_close = s3_read_close,
 	.head = s3_head,
+	.copy = s3_copy,
 	.delete = s3_delete,
 	.delete_all = s3_delete_all,
 	.list = s3_list,

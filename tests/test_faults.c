@@ -40,7 +40,7 @@ static const char *const drivers[] = { "s3",
 };
 #define NDRIVERS N(drivers)
 
-enum op { PUT, BATCH, LARGE, GET, HEAD, LIST };
+enum op { PUT, BATCH, LARGE, COPY, GET, HEAD, LIST };
 
 struct fault {
 	enum op op;
@@ -51,7 +51,7 @@ struct fault {
 	enum err_code code;	/* of the error; 0: ERR_STORE */
 	bool silent;		/* a short time-out ends it; the words that
 				   tell so are libcurl's */
-	bool parts;		/* of an upload: libs3 has none */
+	const char *unlike;	/* why it does not come up with libs3 */
 };
 
 /* ---- the faults ---- */
@@ -95,6 +95,8 @@ struct fault {
 	"</UploadId></InitiateMultipartUploadResult>")
 #define PART_A "PUT /bucket/dist/a?partNumber="
 #define COMPLETE_A "POST /bucket/dist/a?uploadId=u "
+
+#define NO_COPY "it reads and writes"
 
 #define RESET(wanted) { .expect = wanted, .reset = true }
 #define DRIP(wanted) \
@@ -183,7 +185,17 @@ static const struct fault faults[] = {
 	      TURN(PART_A, STORED), TURN(PART_A, STORED),
 	      TURN(COMPLETE_A, ERROR("200 OK", "AccessDenied")),
 	      TURN("DELETE /bucket/dist/a?uploadId=u ", GONE)),
-	    .parts = true },
+	    .unlike = "one PUT for all" },
+	{ FAULT(COPY, "`200` with an `<Error>` for a copy", "AccessDenied",
+	      TURN(PUT_A, ERROR("200 OK", "AccessDenied"))),
+	    .unlike = NO_COPY },
+	{ FAULT(COPY, "`404 NoSuchKey` for a copy", "NoSuchKey",
+	      TURN(PUT_A, ERROR("404 Not Found", "NoSuchKey"))),
+	    .code = ERR_NOTFOUND, .unlike = NO_COPY },
+	{ FAULT(COPY, "`400 InvalidRequest` for a copy: over 5 GB", NULL,
+	      TURN(PUT_A, ERROR("400 Bad Request", "InvalidRequest")),
+	      TURN("GET /bucket/dist/b ", WHOLE), TURN(PUT_A, STORED)),
+	    .unlike = NO_COPY },
 	{ FAULT(GET, "closed after 3 of 10 bytes, then a chunked "
 	          "cut, then all is well",
 	      NULL,
@@ -299,6 +311,8 @@ run(struct store *s, enum op op, struct buf *got, struct err *e)
 		rc = store_put(s, "dist/a", NULL, large, LARGE_BYTES, e);
 		free(large);
 		break;
+	case COPY:
+		return store_copy(s, "dist/b", "dist/a", e);
 	case GET:
 		return store_get(s, "dist/a", 1 << 20, got, e);
 	case HEAD:
@@ -337,7 +351,7 @@ tell(struct buf *out, const struct fault *f, int rc, const char *got,
     const struct err *e)
 {
 	static const char *const well[] = { "stored", "stored", "stored",
-		"read whole", "found", "listed" };
+		"copied, by reading and writing", "read whole", "found", "listed" };
 	enum err_code code = f->code == ERR_NONE ? ERR_STORE : f->code;
 
 	if (rc == 0)
@@ -351,7 +365,8 @@ tell(struct buf *out, const struct fault *f, int rc, const char *got,
 		buf_adds(out, "error: no whole answer");
 	else
 		buf_addf(out, "error: “%s”", f->words);
-	if (f->nturns > 1 && f->op <= GET && !f->parts)
+	if (f->nturns > 1 && f->op <= GET &&
+	    f->unlike == NULL)
 		buf_addf(out, ", after %zu attempts", f->nturns);
 }
 
@@ -367,8 +382,8 @@ play(struct buf *out, const struct fault *f, const char *driver)
 	struct store *s;
 	int rc;
 
-	if (f->parts && strcmp(driver, "libs3") == 0) {
-		buf_adds(out, "does not come up: one PUT for all");
+	if (f->unlike != NULL && strcmp(driver, "libs3") == 0) {
+		buf_addf(out, "does not come up: %s", f->unlike);
 		return;
 	}
 	fake_http_start(&server, f->turns, f->nturns);
@@ -455,8 +470,8 @@ play_all(char *outcomes[N(faults)][NDRIVERS])
 static const char *
 verb(enum op op)
 {
-	static const char *const verbs[] = { "PUT", "PUT", "POST", "GET",
-		"HEAD", "list" };
+	static const char *const verbs[] = { "PUT", "PUT", "POST", "PUT",
+		"GET", "HEAD", "list" };
 
 	return verbs[op];
 }

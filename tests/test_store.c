@@ -1,5 +1,6 @@
 #include "tests/unit.h"
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -478,6 +479,111 @@ puts_gets_and_overwrites(void **state)
 	assert_int_equal(unfinished(f), 0);
 }
 
+/* ---- copies ---- */
+
+static void
+copy(struct store *s, const char *from, const char *to)
+{
+	struct err e;
+
+	if (store_copy(s, from, to, &e) == -1)
+		fail_msg("%s", e.msg);
+}
+
+static void
+copies_stand_by_themselves(void **state)
+{
+	struct fixture *f = *state;
+	const char *from = "output/a b/+%.tar", *to = "output/\xc3\xa4/c d";
+
+	put(f->store, from, "one");
+	copy(f->store, from, to);
+	copy(f->store, from, to);	/* the two are one already */
+	copy(f->store, to, to);
+	assert_holds(f->store, to, "one");
+	put(f->store, from, "two");
+	assert_holds(f->store, to, "one");
+	copy(f->store, from, to);
+	assert_int_equal(store_delete(f->store, from, NULL), 0);
+	assert_holds(f->store, to, "two");
+	assert_int_equal(keys_below(f->store, "output/"), 1);
+	assert_int_equal(unfinished(f), 0);
+}
+
+static void
+copies_are_whole_and_of_now(void **state)
+{
+	struct fixture *f = *state;
+	size_t size = 2 * (size_t)f->conf->s3_part + 1;
+	const struct timespec old[] = { { 1000, 0 }, { 1000, 0 } };
+	struct store_object o;
+	char *path;
+
+	commit(begin_stream(f->store, "output/a", size), STORE_NOW);
+	if (is_dir(f)) {
+		path = xasprintf("%s/output/a", f->root);
+		assert_int_equal(utimensat(AT_FDCWD, path, old, 0), 0);
+		free(path);
+	}
+	copy(f->store, "output/a", "output/b");
+	assert_streams_back(f->store, "output/b", size, 0);
+	assert_int_equal(store_head(f->store, "output/b", &o, NULL), 0);
+	assert_in_range(o.modified_ms, name_now_ms() - 60000,
+	    name_now_ms() + 60000);
+}
+
+static void
+copies_of_nothing_change_nothing(void **state)
+{
+	struct fixture *f = *state;
+	struct err e;
+
+	put(f->store, "output/b", "b");
+	assert_int_equal(store_copy(f->store, "output/a", "output/b", &e), -1);
+	assert_int_equal(e.code, ERR_NOTFOUND);
+	assert_int_equal(store_copy(f->store, "output/a", "output/a", &e), -1);
+	assert_int_equal(e.code, ERR_NOTFOUND);
+	assert_int_equal(store_copy(f->store, "output", "output/b", &e), -1);
+	assert_int_equal(e.code, ERR_NOTFOUND);
+	assert_int_equal(store_copy(f->store, "output/b", "../b", &e), -1);
+	assert_int_equal(e.code, ERR_INVALID);
+	assert_int_equal(store_copy(f->store, "/etc/passwd", "output/b", &e),
+	    -1);
+	assert_int_equal(e.code, ERR_INVALID);
+	assert_holds(f->store, "output/b", "b");
+	assert_int_equal(unfinished(f), 0);
+}
+
+static void
+set_mode(const struct fixture *f, const char *path, mode_t mode)
+{
+	char *whole = xasprintf("%s/%s", f->root, path);
+
+	assert_int_equal(chmod(whole, mode), 0);
+	free(whole);
+}
+
+/* fs.protected_hardlinks refuses one to another's file that one may not
+ * write. */
+static void
+copies_where_links_are_refused(void **state)
+{
+	struct fixture *f = *state;
+
+	if (!is_dir(f) || geteuid() != 0)
+		return;
+	put(f->store, "output/a", "a");
+	set_mode(f, "", 0755);
+	set_mode(f, "tmp", 0777);
+	set_mode(f, "output", 0777);
+	set_mode(f, "output/a", 0444);
+	assert_int_equal(seteuid(65534), 0);
+	copy(f->store, "output/a", "output/b");
+	assert_int_equal(seteuid(0), 0);
+	assert_holds(f->store, "output/b", "a");
+	assert_int_equal(unfinished(f), 0);
+}
+
 static void
 keys_do_not_escape(void **state)
 {
@@ -594,6 +700,7 @@ revoked_attempt_changes_nothing(void **state)
 	put(next, "dist/a/1", "next");
 	assert_int_equal(store_put_commit(w, STORE_NOW, NULL), -1);
 	assert_int_equal(store_sync(late, NULL), -1);
+	assert_int_equal(store_copy(late, "dist/a/1", "dist/a/3", NULL), -1);
 	assert_null(store_put_open(late, "dist/a/2", NULL, NULL));
 	assert_int_equal(store_delete_all(late, "dist/a/", NULL), -1);
 	assert_int_equal(keys_below(f->store, "manifests/"), 0);
@@ -736,6 +843,10 @@ main(void)
 		STORE_TEST(puts_gets_and_overwrites),
 		STORE_TEST(streams_of_all_sizes_come_back),
 		STORE_TEST(writers_beside_each_other_do_not_mix),
+		STORE_TEST(copies_stand_by_themselves),
+		STORE_TEST(copies_are_whole_and_of_now),
+		STORE_TEST(copies_of_nothing_change_nothing),
+		STORE_TEST(copies_where_links_are_refused),
 		STORE_TEST(keys_do_not_escape),
 		STORE_TEST(links_are_not_followed),
 		STORE_TEST(awkward_keys_are_kept_exactly),
