@@ -232,7 +232,8 @@ gitproto_feed(struct gitproto *p, const void *bytes, size_t n, struct err *e)
 		if (p->want_len == 0) {
 			p->head[p->head_len++] = *at++;
 			n--;
-			if (p->head_len == PKT_HEAD && head_complete(p, e) == -1)
+			if (p->head_len == PKT_HEAD &&
+			    head_complete(p, e) == -1)
 				return -1;
 			continue;
 		}

@@ -47,10 +47,11 @@ take_object(struct source *s, struct item *item)
 	const char *path = source_item_path(s, item);
 
 	if (item->lfs->place == NULL)
-		source_note(s, path, "stays a pointer: Git LFS does not have it");
+		source_note(s, path, "stays a pointer: Git LFS does not "
+		    "have it");
 	else if (item->lfs->size > left)
-		source_note(s, path, "stays a pointer: with its %lld bytes from "
-		    "Git LFS the source were too large",
+		source_note(s, path, "stays a pointer: with its %lld bytes "
+		    "from Git LFS the source were too large",
 		    (long long)item->lfs->size);
 	else {
 		s->bytes += item->lfs->size - item->size;

@@ -4,7 +4,7 @@
  *	source.c		one commit: from its URL to a plan
  *	source_pack.c		from the wire into the object database
  *	source_tree.c		trees into the plan: names, modes, links, rules
- *	source_modules.c	a submodule, as a tree below the one that names it
+ *	source_modules.c	a submodule, as a tree in its parent's
  *	source_lfs.c		pointers of Git LFS, and what they stand for
  *	source_plan.c		the plan's entries and notes; blobs
  *	source_write.c		the plan as a tar stream

@@ -134,7 +134,8 @@ source_blob_read(const struct source *s, const git_oid *id, const char *path,
 	if (source_blob_size(s, id, path, &size, e) == -1)
 		return -1;
 	if (size > (int64_t)max)
-		return source_entry_error(e, ERR_REPO_TOOBIG, path, "is too large");
+		return source_entry_error(e, ERR_REPO_TOOBIG, path,
+		    "is too large");
 	if (git_odb_read(&object, s->odb, id) < 0)
 		return source_damaged(e);
 	buf_add(out, git_odb_object_data(object), git_odb_object_size(object));

@@ -188,7 +188,8 @@ plan_entries(struct source *s, const git_tree *tree, const char *dir,
 		    ((size_t)n >= sizeof(path) || !name_is_path(path)))
 			why = "has too long a path";
 		if (why != NULL)
-			return source_entry_error(e, ERR_REPO_UNSAFE, path, why);
+			return source_entry_error(e, ERR_REPO_UNSAFE, path,
+			    why);
 		if (plan_entry(s, entry, path, dropped, e) == -1)
 			return -1;
 	}
