@@ -8,22 +8,21 @@
  * An object is written to tmp/, synced and renamed, so that it is there whole
  * or not at all.  Batched puts wait in tmp/ for one syncfs(2), which costs a
  * thirtieth of one fsync(2) an object.  An attempt is revoked by renaming its
- * directory: every rename out of it, or into it, fails after that.  All paths are opened beneath the
- * root's descriptor with openat2(2), which no key and no link can leave.
+ * directory: every rename out of it, or into it, fails after that.  All paths
+ * are opened beneath the root's descriptor, which no key and no link can leave.
  */
 #include "lib/store_driver.h"
 
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/openat2.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
+#include "lib/beneath.h"
 #include "lib/buf.h"
 #include "lib/err.h"
 #include "lib/fdio.h"
@@ -75,13 +74,7 @@ store_errno(struct err *e, const char *what, const char *key)
 static int
 open_beneath(const struct fs *fs, const char *key, int flags)
 {
-	struct open_how how = {
-		.flags = (uint64_t)flags | O_CLOEXEC,
-		.mode = flags & O_CREAT ? FILE_MODE : 0,
-		.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS,
-	};
-
-	return (int)syscall(SYS_openat2, fs->root, key, &how, sizeof(how));
+	return beneath_open(fs->root, key, flags, FILE_MODE);
 }
 
 /* The directory of a key, made where missing, and the key's last segment. */
