@@ -1,7 +1,10 @@
 #!/bin/bash
 # valgrind.sh - the responders, davitd and davit-build under valgrind in one
 # run of the line: submit, build, status, log, site, cancel, errors.  By hand,
-# on a build without sanitizers.
+# on a build without sanitizers.  VALGRIND names another valgrind than the
+# system's: before 3.21 it has no pidfd_open(2), without which davit starts no
+# child.  (Debian 13's package, unpacked by dpkg -x, runs on Debian 12 with
+# VALGRIND_LIB set to its usr/libexec/valgrind.)
 # shellcheck disable=SC2119
 
 here=$(cd "$(dirname "$0")" && pwd)
@@ -19,7 +22,8 @@ wrap() { # PROGRAM…
 		mv "$T/libexec/$program" "$T/libexec/real/$program"
 		cat >"$T/libexec/$program" <<-END
 			#!/bin/sh
-			exec valgrind --quiet --leak-check=full \\
+			${VALGRIND_LIB:+export VALGRIND_LIB=$VALGRIND_LIB}
+			exec $valgrind --quiet --leak-check=full \\
 				--show-leak-kinds=definite,indirect \\
 				--log-file=$T/log/valgrind-$program.%p \\
 				$T/libexec/real/$program "\$@"
@@ -32,7 +36,13 @@ reports() { # PROGRAM
 	cat "$T/log/valgrind-$1".*
 }
 
-need valgrind
+valgrind=${VALGRIND:-valgrind}
+need "$valgrind"
+version=$("$valgrind" --version | grep -o '[0-9.]*$')
+printf '3.21\n%s\n' "$version" | sort -CV || {
+	echo "valgrind.sh: $valgrind is $version; 3.21 or newer is needed" >&2
+	exit 1
+}
 need_docker
 services_begin
 wrap submit.fcgi api.fcgi site.fcgi davitd davit-build
