@@ -1,6 +1,6 @@
 #!/bin/bash
 # Peak memory of a submission (submit.fcgi and davit-fetch) of 10 MB and of
-# 500 MB; and what each process holds when it has nothing to do.
+# 500 MB.
 # shellcheck disable=SC2016,SC2119
 
 # shellcheck source=bench.sh
@@ -65,20 +65,3 @@ small_peak=$peak
 peak "$large"
 line 'peak memory, 500 MB repository' "$peak" "$small_peak" KiB \
 	'the same, 10 MB repository'
-
-start_apache
-start_davitd
-mkdir "$T/tmp/site"
-make_files "$T/tmp/site" 5
-id=$(deploy "$(git_repo site "$T/tmp/site")") || exit 1
-for _ in 1 2 3 4 5; do
-	state "$id" >/dev/null
-	site "$id" / >/dev/null
-done
-for program in submit.fcgi api.fcgi site.fcgi davitd; do
-	line "resident, $program" "$(kib $program Rss smaps_rollup)" - KiB -
-	line "of it private, $program" \
-		"$(awk '/^Private/ { n += $2 } END { print n }' \
-			"/proc/$(pid_of_program $program)/smaps_rollup")" \
-		- KiB -
-done
