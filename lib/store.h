@@ -49,7 +49,9 @@ int store_put_commit(struct store_writer *, enum store_when, struct err *);
 void store_put_abort(struct store_writer *);
 
 /* All batched puts are durable and visible, or -1 and those that are not yet
- * visible never will be.  A batched commit may fail for an earlier one. */
+ * visible never will be.  A batched commit may fail for an earlier one.  (An S3
+ * server that went silent may take up later what it had got whole; whoever
+ * begins anew deletes first, as publishing does.) */
 int store_sync(struct store *, struct err *);
 
 /* A whole object from memory, durable on return. */

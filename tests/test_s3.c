@@ -89,6 +89,33 @@ failed_batch_fails_sync_once(void **state)
 	end(&g);
 }
 
+/* What is under way when another one fails may still be stored: it is waited
+ * for, so that nothing appears after sync has said no. */
+static void
+failed_sync_leaves_nothing_under_way(void **state)
+{
+	static const char *const keys[] = { "dist/a", "dist/b" };
+	struct stage g = begin(TURNS(
+	    TURN(PUT_A, ERROR("403 Forbidden", "AccessDenied")),
+	    { .expect = "PUT /bucket/dist/b ",
+		.answer = STORED,
+		.drip_ms = 10 }));
+	int64_t start = name_tick_ms(), least = 10 * (int64_t)strlen(STORED);
+	struct err e;
+
+	for (size_t i = 0; i < N(keys); i++) {
+		struct store_writer *w = store_put_open(g.store, keys[i], NULL,
+		    NULL);
+
+		assert_int_equal(store_put_data(w, DATA, 10, NULL), 0);
+		assert_int_equal(store_put_commit(w, STORE_BATCHED, NULL), 0);
+	}
+	assert_int_equal(store_sync(g.store, &e), -1);
+	assert_told(&e, ERR_STORE, "PUT dist/a: AccessDenied");
+	assert_true(name_tick_ms() - start >= least);
+	end(&g);
+}
+
 /* ---- multipart ---- */
 
 #define BEGIN_A "POST /bucket/dist/a?uploads= "
@@ -250,6 +277,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(all_missing_rights_are_named),
 		cmocka_unit_test(failed_batch_fails_sync_once),
+		cmocka_unit_test(failed_sync_leaves_nothing_under_way),
 		cmocka_unit_test(failed_parts_abort_the_upload),
 		cmocka_unit_test(lost_answer_of_complete_is_looked_up),
 		cmocka_unit_test(lists_are_unescaped_and_followed),
