@@ -184,28 +184,80 @@ hmac_chain(const struct sigv4_keys *k, const char *day, const char *text,
 	free(first);
 }
 
+/* "20130524/us-east-1/s3/aws4_request", owned. */
+static char *
+scope_of(const struct sigv4_keys *k, const char *date)
+{
+	return xasprintf("%.*s/%s/%s/aws4_request", DAY_LENGTH, date,
+	    k->region, k->service);
+}
+
+/* The signature; and the names of the signed headers. */
+static void
+sign(const struct sigv4_keys *k, const struct sigv4_request *r,
+    struct buf *names, char hex[SIGV4_HASH_SIZE])
+{
+	struct buf request = BUF_INIT;
+	char date[SIGV4_DATE_SIZE], *scope, *text;
+
+	buf_addf(&request, "%s\n%s\n%s\n", r->method, r->path, r->query);
+	add_headers(&request, names, r);
+	buf_addf(&request, "\n%s\n%s", buf_str(names), r->payload);
+	sigv4_hash(request.data, request.len, hex);
+	sigv4_date(r->time, date);
+	scope = scope_of(k, date);
+	text = xasprintf(ALGORITHM "\n%s\n%s\n%s", date, scope, hex);
+	date[DAY_LENGTH] = '\0';
+	hmac_chain(k, date, text, hex);
+	free(text);
+	free(scope);
+	buf_clear(&request);
+}
+
 void
 sigv4_sign(struct buf *out, const struct sigv4_keys *k,
     const struct sigv4_request *r)
 {
-	struct buf request = BUF_INIT, names = BUF_INIT;
-	char hash[SIGV4_HASH_SIZE], date[SIGV4_DATE_SIZE], *scope, *text;
+	struct buf names = BUF_INIT;
+	char hex[SIGV4_HASH_SIZE], date[SIGV4_DATE_SIZE], *scope;
 
-	buf_addf(&request, "%s\n%s\n%s\n", r->method, r->path, r->query);
-	add_headers(&request, &names, r);
-	buf_addf(&request, "\n%s\n%s", buf_str(&names), r->payload);
-	sigv4_hash(request.data, request.len, hash);
+	sign(k, r, &names, hex);
 	sigv4_date(r->time, date);
-	scope = xasprintf("%.*s/%s/%s/aws4_request", DAY_LENGTH, date,
-	    k->region, k->service);
-	text = xasprintf(ALGORITHM "\n%s\n%s\n%s", date, scope, hash);
-	date[DAY_LENGTH] = '\0';
-	hmac_chain(k, date, text, hash);
+	scope = scope_of(k, date);
 	buf_addf(out,
 	    ALGORITHM " Credential=%s/%s,SignedHeaders=%s,Signature=%s", k->id,
-	    scope, buf_str(&names), hash);
-	free(text);
+	    scope, buf_str(&names), hex);
 	free(scope);
 	buf_clear(&names);
-	buf_clear(&request);
+}
+
+void
+sigv4_presign(struct buf *out, const struct sigv4_keys *k,
+    const struct sigv4_request *r, const char *token, int expires_s)
+{
+	struct sigv4_request own = *r;
+	struct buf query = BUF_INIT, names = BUF_INIT;
+	char hex[SIGV4_HASH_SIZE], date[SIGV4_DATE_SIZE];
+	char *scope, *credential, *expires = xasprintf("%d", expires_s);
+
+	sigv4_date(r->time, date);
+	scope = scope_of(k, date);
+	credential = xasprintf("%s/%s", k->id, scope);
+	sigv4_query(&query,
+	    (const struct sigv4_pair[]){ { "X-Amz-Algorithm", ALGORITHM },
+		{ "X-Amz-Credential", credential },
+		{ "X-Amz-Date", date },
+		{ "X-Amz-Expires", expires },
+		{ "X-Amz-SignedHeaders", "host" },
+		{ "X-Amz-Security-Token", token } },
+	    token == NULL ? 5 : 6);
+	own.query = buf_str(&query);
+	own.payload = SIGV4_UNSIGNED;
+	sign(k, &own, &names, hex);
+	buf_addf(out, "%s&X-Amz-Signature=%s", buf_str(&query), hex);
+	free(credential);
+	free(scope);
+	free(expires);
+	buf_clear(&names);
+	buf_clear(&query);
 }

@@ -184,6 +184,58 @@ authorization_names_scope_and_headers(void **state)
 	buf_clear(&b);
 }
 
+/* "Authenticating Requests: Using Query Parameters". */
+static void
+example_of_a_signed_query(void **state)
+{
+	static const struct sigv4_pair host[] = { { "host",
+	    "examplebucket.s3.amazonaws.com" } };
+	struct buf b = BUF_INIT;
+
+	sigv4_presign(&b, &manual,
+	    &(struct sigv4_request){ .method = "GET",
+		.path = "/test.txt",
+		.headers = host,
+		.nheaders = 1,
+		.time = MANUAL_TIME },
+	    NULL, 86400);
+	assert_string_equal(buf_str(&b),
+	    "X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential="
+	    "AKIAIOSFODNN7EXAMPLE%2F20130524%2Fus-east-1%2Fs3%2Faws4_request"
+	    "&X-Amz-Date=20130524T000000Z&X-Amz-Expires=86400"
+	    "&X-Amz-SignedHeaders=host&X-Amz-Signature="
+	    "aeeed9bbccd4d02ee5c0109b86d86835f995330da4c265957d157751f604d404");
+	buf_clear(&b);
+}
+
+/* The suite's "post-sts-header-before": the token is one of the headers. */
+static void
+session_token_of_the_suite_is_signed(void **state)
+{
+	static const struct sigv4_pair headers[] = {
+		{ "host", "example.amazonaws.com" },
+		{ "x-amz-date", "20150830T123600Z" },
+		{ "x-amz-security-token",
+		    "AQoDYXdzEPT//////////wEXAMPLEtc764bNrC9SAPBSM22wDOk4x4HI"
+		    "Z8j4FZTwdQWLWsKWHGBuFqwAeMicRXmxfpSPfIeoIYRqTflfKD8YUuwt"
+		    "hAx7mSEI/qkPpKPi/kMcGdQrmGdeehM4IC1NtBmUpp2wUE8phUZampKs"
+		    "burEDy0KPkyQDYwT7WZ0wq5VSXDvp75YU9HFvlRd8Tx6q6fE8YQcHNVX"
+		    "AkiY9q6d+xo0rKwT38xVqr7ZD0u0iPPkUL64lIZbqBAz+scqKmlzm8FD"
+		    "rypNC9Yjc8fPOLn9FX9KSYvKTr4rvx3iSIlTJabIQwj2ICCR/oLxBA=="
+		},
+	};
+
+	assert_signature(&suite,
+	    &(struct sigv4_request){ .method = "POST",
+		.path = "/",
+		.query = "",
+		.headers = headers,
+		.nheaders = N(headers),
+		.payload = EMPTY,
+		.time = SUITE_TIME },
+	    "85d96828115b5dc0cfc3bd16ad9e210dd772bbebba041836c64533a82be05ead");
+}
+
 static void
 queries_sort_by_encoded_name_then_value(void **state)
 {
@@ -217,6 +269,8 @@ main(void)
 		cmocka_unit_test(header_values_of_the_suite_are_collapsed),
 		cmocka_unit_test(examples_of_the_s3_manual),
 		cmocka_unit_test(authorization_names_scope_and_headers),
+		cmocka_unit_test(example_of_a_signed_query),
+		cmocka_unit_test(session_token_of_the_suite_is_signed),
 		cmocka_unit_test(queries_sort_by_encoded_name_then_value),
 		cmocka_unit_test(paths_keep_what_servers_would_squash),
 	};
