@@ -1,31 +1,20 @@
 #!/bin/bash
-# bench-store.sh [RUNS] - the S3 driver beside rclone and s3cmd on one Swift:
-# 2,000 files of 8 KB, and one stream of 200 MB up and down.  Prints a table
-# of medians.  Peers that are not installed are left out.
+# The S3 store on OpenStack Swift: a site's 2,000 files of 8 KB, and one stream
+# of 200 MB up and down; beside rclone and s3cmd, which get the same part size
+# and at least as many connections.
+# shellcheck disable=SC2016,SC2119,SC2329
 
-here=$(cd "$(dirname "$0")" && pwd)
-# shellcheck source=tap.sh
-. "$here/tap.sh"
-# shellcheck source=services.sh
-. "$here/services.sh"
-# shellcheck source=swift.sh
-. "$here/swift.sh"
+# shellcheck source=bench.sh
+. "$(dirname "$0")/bench.sh"
+# shellcheck source=../tests/swift.sh
+. "$top_srcdir/tests/swift.sh"
 
-runs=${1:-3}
-bench=${top_builddir:?}/tests/bench_store
+rounds=${BENCH_ROUNDS:-3}
+probe=$top_builddir/tests/store_probe
 count=2000 small=8192 large=$((200 * 1024 * 1024))
-part=8M connections=16
+part=8 connections=16
 
-prepare() {
-	local i
-	write_conf "store s3 $S3_URL/davit-bench" "store_keys $T/s3.keys" \
-		"s3_part $part" "s3_connections $connections"
-	mkdir "$T/small"
-	for ((i = 0; i < count; i++)); do
-		mkdir -p "$T/small/$((i / 100))"
-		head -c $small /dev/zero >"$T/small/$((i / 100))/$i"
-	done
-	head -c $large /dev/zero >"$T/large"
+peers_conf() {
 	cat >"$T/rclone.conf" <<-END
 		[swift]
 		type = s3
@@ -36,7 +25,7 @@ prepare() {
 		endpoint = $S3_URL
 		force_path_style = true
 		upload_concurrency = 4
-		chunk_size = $part
+		chunk_size = ${part}M
 	END
 	cat >"$T/s3cmd.conf" <<-END
 		[default]
@@ -45,93 +34,108 @@ prepare() {
 		host_base = ${S3_URL#http://}
 		host_bucket = ${S3_URL#http://}
 		use_https = False
-		multipart_chunk_size_mb = ${part%M}
+		multipart_chunk_size_mb = $part
 	END
-	# the suite makes its bucket before its first test
-	DAVIT_TEST_STORE=$T/davit.conf DAVIT_TEST_ONLY='bad_conf*' \
-		"$top_builddir/tests/test_store" >"$T/log/bucket" 2>&1
+}
+
+files() {
+	local i
+	for ((i = 0; i < count; i++)); do
+		mkdir -p "$T/small/$((i / 100))"
+		head -c $small /dev/urandom >"$T/small/$((i / 100))/$i"
+	done
+	(cd "$T/small" && find . -type f -printf '%P\n') >"$T/list"
+	head -c $large /dev/urandom >"$T/large"
+}
+
+# What the server's processes have taken, who share this machine's cores.
+server_ms() {
+	local name
+	for name in memcached swift-{account,container,object,proxy}; do
+		cat "/proc/${pid_of[$name]}/stat"
+	done | awk -v hz="$(getconf CLK_TCK)" '{ n += $14 + $15 }
+		END { print int(n * 1000 / hz) }'
+}
+
+davit() { # VERB KEY: its cost, and the server's, are in $T/cost-VERB
+	local start rc=0
+	start=$(server_ms)
+	"$probe" "$T/davit.conf" "$@" 2>"$T/words" || rc=$?
+	cat "$T/words" >&2
+	printf '%s, of the server %d\n' "$(tail -n 1 "$T/words")" \
+		$(($(server_ms) - start)) >"$T/cost-$1"
+	return $rc
+}
+
+davit_small() {
+	(cd "$T/small" && davit tree dist/davit/ <"$T/list")
+}
+
+davit_up() {
+	davit put output/davit <"$T/large"
+}
+
+davit_down() {
+	davit get output/davit >"$T/back"
 }
 
 rclone_() {
-	env -u AWS_CA_BUNDLE rclone --config "$T/rclone.conf" --s3-no-check-bucket --transfers 32 \
-		--checkers 32 "$@"
+	env -u AWS_CA_BUNDLE rclone --config "$T/rclone.conf" \
+		--s3-no-check-bucket --transfers 32 --checkers 32 "$@"
+}
+
+rclone_small() {
+	rclone_ copy --no-check-dest "$T/small" swift:davit-bench/dist/rclone
+}
+
+rclone_up() {
+	rclone_ copyto --no-check-dest "$T/large" swift:davit-bench/output/rclone
+}
+
+rclone_down() {
+	rclone_ cat swift:davit-bench/output/rclone >"$T/back"
 }
 
 s3cmd_() {
 	s3cmd -c "$T/s3cmd.conf" --no-progress --quiet --no-check-md5 "$@"
 }
 
-davit() { # ARGUMENT…
-	"$bench" "$T/davit.conf" "$@" >"$T/words"
+s3cmd_small() {
+	s3cmd_ put --recursive "$T/small/" s3://davit-bench/dist/s3cmd/
 }
 
-# Wall time, and the largest resident set of all that ran.
-timed() { # WHO WHAT COMMAND…
-	local who=$1 what=$2 start ms
-	shift 2
-	start=${EPOCHREALTIME/./}
-	"$@" >/dev/null 2>"$T/log/$who" || {
-		printf '%s %s failed: %s\n' "$who" "$what" \
-			"$(tail -n 1 "$T/log/$who")" >&2
-		exit 1
-	}
-	ms=$(((${EPOCHREALTIME/./} - start) / 1000))
-	printf '%s %s %d %s\n' "$who" "$what" "$ms" \
-		"$([ "$who" != davit ] ||
-			sed 's/.*cpu_ms \([0-9]*\) rss_kib \([0-9]*\)/\1 \2/' \
-				"$T/words")" >>"$T/results"
+s3cmd_up() {
+	s3cmd_ put "$T/large" s3://davit-bench/output/s3cmd
 }
 
-one_run() {
-	timed davit small davit small $count $small
-	davit clean
-	timed davit put davit large $large
-	timed davit get davit read
-	if command -v rclone >/dev/null; then
-		timed rclone small rclone_ copy --no-check-dest \
-			"$T/small" swift:davit-bench/dist/bench
-		davit clean
-		timed rclone put rclone_ copyto --no-check-dest "$T/large" \
-			swift:davit-bench/output/bench
-		timed rclone get rclone_ cat swift:davit-bench/output/bench
-	fi
-	if command -v s3cmd >/dev/null; then
-		timed s3cmd small s3cmd_ put --recursive "$T/small/" \
-			s3://davit-bench/dist/bench/
-		davit clean
-		timed s3cmd put s3cmd_ put "$T/large" s3://davit-bench/output/bench
-		timed s3cmd get s3cmd_ get --force \
-			s3://davit-bench/output/bench "$T/back"
-	fi
+s3cmd_down() {
+	s3cmd_ get --force s3://davit-bench/output/s3cmd "$T/back"
 }
 
-table() {
-	local who what
-	printf '%-8s %14s %14s %14s\n' client files/s 'up MB/s' 'down MB/s'
-	for who in davit rclone s3cmd; do
-		grep -q "^$who " "$T/results" || continue
-		printf '%-8s' $who
-		for what in small put get; do
-			awk -v who=$who -v what=$what '
-				$1 == who && $2 == what { print $3 }' "$T/results" |
-				sort -n | awk -v n="$([ $what = small ] &&
-					echo $count || echo $((large / 1000000)))" '
-				{ ms[NR] = $1 }
-				END { printf " %14.0f", n * 1000 / ms[int((NR + 1) / 2)] }'
-		done
-		echo
-	done
-	awk '$1 == "davit" { if ($4 > cpu[$2]) cpu[$2] = $4
-			if ($5 > rss[$2]) rss[$2] = $5 }
-		END { for (what in cpu) printf \
-			"davit %s: at most %d ms of CPU, %.0f MiB resident\n",
-			what, cpu[what], rss[what] / 1024 }' "$T/results"
+compare() { # NAME WHAT
+	interleave "davit_$2" "rclone_$2" "s3cmd_$2"
+	line "$1" "${medians[0]}" "${medians[1]}" ms "$rclone_name"
+	line "$1" "${medians[0]}" "${medians[2]}" ms "$s3cmd_name"
+	[ "$2" != down ] || cmp "$T/large" "$T/back" >&2
 }
 
+for tool in rclone s3cmd; do
+	command -v $tool >/dev/null ||
+		say "no $tool: scripts/install-packages bench"
+done
+need rclone s3cmd
+rclone_name="$(rclone version | head -n 1 | tr -d v)"
+s3cmd_name="$(s3cmd --version | sed 's/ version//')"
 services_begin
 start_swift
-prepare
-for ((run = 0; run < runs; run++)); do
-	one_run
+swift_api PUT davit-bench
+write_conf "store s3 $S3_URL/davit-bench" "store_keys $T/s3.keys" \
+	"s3_part ${part}M" "s3_connections $connections"
+peers_conf
+files
+compare 'S3: 2,000 files of 8 KB up' small
+compare 'S3: 200 MB up' up
+compare 'S3: 200 MB down' down
+for verb in tree put get; do
+	say "davit $verb: $(cat "$T/cost-$verb")"
 done
-table

@@ -1,129 +1,148 @@
 /*
- * How fast a store is, and what memory it takes:
+ * The store of a configuration as a program, for bench/s3.sh and for tests of
+ * what it costs:
  *
- *	bench_store CONF small COUNT BYTES	batched objects below dist/bench/
- *	bench_store CONF large BYTES		one stream, output/bench
- *	bench_store CONF read			output/bench, to its end
- *	bench_store CONF clean
+ *	store_probe CONF tree PREFIX	the files that standard input names, one
+ *					a line, as batched objects
+ *	store_probe CONF put KEY	standard input as one stream
+ *	store_probe CONF get KEY	one stream to standard output
+ *	store_probe CONF clean PREFIX
  *
- * One line of "key value" pairs.
+ * Then, on standard error, "cpu_ms N rss_kib N": what it took at most.
  */
+#include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 #include "lib/conf.h"
 #include "lib/err.h"
+#include "lib/fdio.h"
 #include "lib/mem.h"
-#include "lib/name.h"
 #include "lib/store.h"
 
 #define STEP_BYTES 65536
-#define LARGE "output/bench"
 
 static char data[STEP_BYTES];
 
 static int
-put(struct store *s, const char *key, int64_t bytes, enum store_when when,
+put_from(struct store *s, const char *key, int fd, enum store_when when,
     struct err *e)
 {
 	struct store_writer *w = store_put_open(s, key, NULL, e);
+	ssize_t n;
 
 	if (w == NULL)
 		return -1;
-	while (bytes > 0) {
-		size_t n = bytes < STEP_BYTES ? (size_t)bytes : STEP_BYTES;
-
-		if (store_put_data(w, data, n, e) == -1) {
-			store_put_abort(w);
-			return -1;
-		}
-		bytes -= (int64_t)n;
-	}
-	return store_put_commit(w, when, e);
+	while ((n = read(fd, data, sizeof(data))) > 0 &&
+	    store_put_data(w, data, (size_t)n, e) == 0)
+		continue;
+	if (n == 0)
+		return store_put_commit(w, when, e);
+	if (n == -1)
+		err_errno(e, "read");
+	store_put_abort(w);
+	return -1;
 }
 
 static int
-small(struct store *s, int64_t count, int64_t bytes, struct err *e)
+put(struct store *s, const char *key, struct err *e)
 {
-	for (int64_t i = 0; i < count; i++) {
-		char *key = xasprintf("dist/bench/%lld/%lld",
-		    (long long)i / 100, (long long)i);
-		int rc = put(s, key, bytes, STORE_BATCHED, e);
+	return put_from(s, key, STDIN_FILENO, STORE_NOW, e);
+}
 
-		free(key);
-		if (rc == -1)
+static int
+put_file(struct store *s, const char *prefix, const char *path, struct err *e)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC), rc;
+	char *key;
+
+	if (fd == -1)
+		return err_errno(e, "open %s", path);
+	key = xasprintf("%s%s", prefix, path);
+	rc = put_from(s, key, fd, STORE_BATCHED, e);
+	free(key);
+	close(fd);
+	return rc;
+}
+
+static int
+tree(struct store *s, const char *prefix, struct err *e)
+{
+	char line[1024];
+
+	while (fgets(line, sizeof(line), stdin) != NULL) {
+		line[strcspn(line, "\n")] = '\0';
+		if (put_file(s, prefix, line, e) == -1)
 			return -1;
 	}
 	return store_sync(s, e);
 }
 
 static int
-read_all(struct store *s, struct err *e)
+get(struct store *s, const char *key, struct err *e)
 {
-	struct store_reader *r = store_get_open(s, LARGE, 0, NULL, e);
+	struct store_reader *r = store_get_open(s, key, 0, NULL, e);
 	ssize_t n;
 
 	if (r == NULL)
 		return -1;
-	while ((n = store_get_data(r, data, sizeof(data), e)) > 0)
+	while ((n = store_get_data(r, data, sizeof(data), e)) > 0 &&
+	    fdio_write(STDOUT_FILENO, data, (size_t)n, e) == 0)
 		continue;
 	store_get_close(r);
-	return (int)n;
+	return n == 0 ? 0 : -1;
 }
 
-static int64_t
-number(const char *text)
-{
-	int64_t n;
+static const struct {
+	const char *word;
+	int (*fn)(struct store *, const char *, struct err *);
+} verbs[] = { { "tree", tree }, { "put", put }, { "get", get },
+	{ "clean", store_delete_all } };
 
-	if (text == NULL || !name_to_number(text, 0, INT64_MAX, &n)) {
-		fprintf(stderr, "usage: see tests/bench_store.c\n");
-		exit(64);
-	}
-	return n;
+static int
+run(struct store *s, char **argv, struct err *e)
+{
+	for (size_t i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++)
+		if (strcmp(argv[2], verbs[i].word) == 0)
+			return verbs[i].fn(s, argv[3], e);
+	return err_set(e, ERR_INVALID, "%s: tree, put, get or clean", argv[2]);
+}
+
+static void
+tell_cost(void)
+{
+	struct rusage u;
+
+	getrusage(RUSAGE_SELF, &u);
+	fprintf(stderr, "cpu_ms %lld rss_kib %ld\n",
+	    (long long)(u.ru_utime.tv_sec + u.ru_stime.tv_sec) * 1000 +
+		(u.ru_utime.tv_usec + u.ru_stime.tv_usec) / 1000,
+	    u.ru_maxrss);
 }
 
 int
 main(int argc, char **argv)
 {
-	const char *what = argc > 2 ? argv[2] : "";
-	struct conf *c = conf_load(argc > 1 ? argv[1] : NULL, NULL);
-	struct store *s;
-	struct rusage usage;
+	struct conf *c = NULL;
+	struct store *s = NULL;
 	struct err e = { .code = ERR_NONE };
-	int64_t start, ms;
 	int rc = -1;
 
-	if (c == NULL || (s = store_open(c, &e)) == NULL) {
-		fprintf(stderr, "bench_store: %s\n", e.msg);
-		return 1;
+	if (argc != 4) {
+		fprintf(stderr, "usage: store_probe CONF VERB KEY\n");
+		return 64;
 	}
-	start = name_tick_ms();
-	if (strcmp(what, "small") == 0 && argc == 5)
-		rc = small(s, number(argv[3]), number(argv[4]), &e);
-	else if (strcmp(what, "large") == 0 && argc == 4)
-		rc = put(s, LARGE, number(argv[3]), STORE_NOW, &e);
-	else if (strcmp(what, "read") == 0)
-		rc = read_all(s, &e);
-	else if (strcmp(what, "clean") == 0)
-		rc = store_delete_all(s, "dist/bench/", &e) == 0
-		    ? store_delete(s, LARGE, &e)
-		    : -1;
-	else
-		number(NULL);
-	ms = name_tick_ms() - start;
-	getrusage(RUSAGE_SELF, &usage);
+	if ((c = conf_load(argv[1], &e)) != NULL &&
+	    (s = store_open(c, &e)) != NULL)
+		rc = run(s, argv, &e);
 	if (rc == -1)
-		fprintf(stderr, "bench_store: %s\n", e.msg);
+		fprintf(stderr, "store_probe: %s\n", e.msg);
 	else
-		printf("ms %lld cpu_ms %lld rss_kib %ld\n", (long long)ms,
-		    (long long)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) *
-			    1000 +
-			(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) /
-			    1000,
-		    usage.ru_maxrss);
+		tell_cost();
 	store_free(s);
 	conf_free(c);
 	return rc == -1;
