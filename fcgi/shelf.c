@@ -1,5 +1,6 @@
 #include "fcgi/shelf.h"
 
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -62,21 +63,15 @@ empty(struct slot *slot)
 }
 
 static int
-fill(struct slot *slot, struct store *store, const char *key, const char *id,
-    const struct store_object *o, struct err *e)
+fill(struct slot *slot, const char *key, const char *id,
+    const struct buf *text, const struct store_object *o, struct err *e)
 {
-	struct buf text = BUF_INIT;
-
 	empty(slot);
-	if (store_get(store, key, JSON_MAX_BYTES, &text, e) == 0 &&
-	    (slot->manifest = manifest_from_text(text.data, text.len, e)) ==
-		NULL) {
+	slot->manifest = manifest_from_text(text->data, text->len, e);
+	if (slot->manifest == NULL) {
 		err_within(e, "%s", key);
-		err_recode(e, ERR_INTERNAL);
+		return err_recode(e, ERR_INTERNAL);
 	}
-	buf_clear(&text);
-	if (slot->manifest == NULL)
-		return -1;
 	memcpy(slot->id, id, sizeof(slot->id));
 	slot->object = *o;
 	return 0;
@@ -87,17 +82,18 @@ shelf_manifest(struct shelf *s, struct store *store, const char *id,
     struct err *e)
 {
 	struct slot *slot = bring_forward(s, id);
+	bool held = strcmp(slot->id, id) == 0;
 	char *key = manifest_key(id);
+	struct buf text = BUF_INIT;
 	struct store_object o;
-	int rc = 0;
+	int rc = store_get_if(store, key, held ? slot->object.tag : "",
+	    JSON_MAX_BYTES, &text, &o, e);
 
-	if (store_head(store, key, &o, e) == -1) {
-		rc = -1;
-		if (strcmp(slot->id, id) == 0)
-			empty(slot);
-	} else if (strcmp(slot->id, id) != 0 || slot->object.size != o.size ||
-	    slot->object.modified_ms != o.modified_ms)
-		rc = fill(slot, store, key, id, &o, e);
+	if (rc == 0)
+		rc = fill(slot, key, id, &text, &o, e);
+	else if (rc == -1 && held)
+		empty(slot);
+	buf_clear(&text);
 	free(key);
 	return rc == -1 ? NULL : slot->manifest;
 }

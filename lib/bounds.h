@@ -28,6 +28,9 @@
 #define PATH_MAX_BYTES 900	/* leaves room for "dist/{id}/" and ".br" */
 #define PATH_MAX_DEPTH 64
 
+/* How long a URL to an object in S3 is good for: S3's own limit. */
+#define STORE_URL_MAX_S (7 * 24 * 3600)
+
 /* A request's JSON body. */
 #define BODY_MAX_BYTES (64 * 1024)
 

@@ -203,7 +203,7 @@ take_keys(int is_truncated, const char *next_marker, int n,
 		p->entries[p->n++] = (struct libs3_entry){
 			xstrdup(contents[i].key),
 			{ (int64_t)contents[i].size,
-			    contents[i].lastModified * 1000 }
+			    contents[i].lastModified * 1000, "" }
 		};
 	return S3StatusOK;
 }

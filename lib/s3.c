@@ -191,6 +191,27 @@ path_of(const struct s3 *s, const char *key)
 	return buf_take(&b);
 }
 
+char *
+s3_url(const struct s3 *s, const char *key, int seconds)
+{
+	const struct s3_place *p = &s->place;
+	const struct sigv4_keys keys = { p->id, p->secret, p->region, "s3" };
+	const struct sigv4_pair host = { "host", p->host };
+	struct buf url = BUF_INIT;
+	char *path = path_of(s, key);
+
+	buf_addf(&url, "%s%s?", p->origin, path);
+	sigv4_presign(&url, &keys,
+	    &(struct sigv4_request){ .method = "GET",
+		.path = path,
+		.headers = &host,
+		.nheaders = 1,
+		.time = name_now_ms() / 1000 },
+	    p->token, seconds);
+	free(path);
+	return buf_take(&url);
+}
+
 /* As x-amz-copy-source wants it, whatever the style of addresses. */
 static char *
 source_of(const struct s3 *s, const char *key)

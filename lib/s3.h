@@ -51,6 +51,9 @@ bool s3_is_done(const struct s3_call *);
 int s3_finish(struct s3_call *, struct http_answer *, struct err *);
 void s3_cancel(struct s3_call *);
 
+/* A URL for a GET of the key without keys, for so many seconds; owned. */
+char *s3_url(const struct s3 *, const char *key, int seconds);
+
 /* Start and finish. */
 int s3_perform(struct s3 *, const struct s3_op *, struct http_answer *,
     struct err *);

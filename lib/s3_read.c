@@ -56,14 +56,42 @@ content_length(const struct http_answer *a, int64_t *length)
 	return known;
 }
 
+/* The tag is the ETag; one that is longer than any server's is not known. */
+static void
+set_tag(struct store_object *o, const char *etag)
+{
+	bool fits = etag != NULL && strlen(etag) < sizeof(o->tag);
+
+	memset(o->tag, 0, sizeof(o->tag));
+	if (fits)
+		memcpy(o->tag, etag, strlen(etag));
+}
+
 int
 s3_read_head(const struct http_answer *a, const char *key,
     struct store_object *o, struct err *e)
 {
+	char *etag;
+
 	if (!content_length(a, &o->size))
 		return err_set(e, ERR_STORE, "HEAD %.200s: no length", key);
 	o->modified_ms = modified_ms(a);
+	etag = http_header(a, "ETag");
+	set_tag(o, etag);
+	free(etag);
 	return 0;
+}
+
+int
+s3_read_whole(const struct http_answer *a, const char *key,
+    struct store_object *o, struct err *e)
+{
+	size_t len = a->body == NULL ? 0 : a->body->len;
+
+	if (!content_length(a, &o->size) || (uint64_t)o->size != len)
+		return err_set(e, ERR_STORE,
+		    "GET %.200s: the answer is not as long as it tells", key);
+	return s3_read_head(a, key, o, e);
 }
 
 /* ---- pieces ---- */
@@ -179,6 +207,7 @@ s3_read_open(const struct s3_source *source, void *state, const char *key,
 		r->etag = http_header(&r->piece, "ETag");
 		o->size = r->size;
 		o->modified_ms = modified_ms(&r->piece);
+		set_tag(o, r->etag);
 	} else if (r->piece.status != 416 || open_behind_end(r, o, e) == -1) {
 		s3_read_close(r);
 		return NULL;

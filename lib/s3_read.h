@@ -31,8 +31,11 @@ void *s3_read_open(const struct s3_source *, void *state, const char *key,
 ssize_t s3_read_data(void *reader, void *, size_t, struct err *);
 void s3_read_close(void *reader);
 
-/* Size and time by the answer to a HEAD. */
+/* Size, time and tag by the answer to a HEAD; and by that to a GET, which must
+ * hold as many bytes as it tells. */
 int s3_read_head(const struct http_answer *, const char *key,
+    struct store_object *, struct err *);
+int s3_read_whole(const struct http_answer *, const char *key,
     struct store_object *, struct err *);
 
 /* A time by strptime(3)'s format, UTC; 0 for none. */

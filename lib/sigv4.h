@@ -48,9 +48,6 @@ void sigv4_date(int64_t time, char date[SIGV4_DATE_SIZE]);
 void sigv4_sign(struct buf *, const struct sigv4_keys *,
     const struct sigv4_request *);
 
-/* The longest that S3 lets a query's signature live: seven days. */
-#define SIGV4_EXPIRES_MAX_S 604800
-
 /* Add the query that lets whoever holds it do without keys what the request is
  * to do, for so many seconds.  Only the "host" of its headers is signed; its
  * query and payload are not looked at.  token: the session's, or NULL. */

@@ -212,25 +212,68 @@ store_get_close(struct store_reader *r)
 	free(r);
 }
 
-int
-store_get(struct store *s, const char *key, size_t max, struct buf *out,
-    struct err *e)
+/* By a reader, which tells the tag before it reads. */
+static int
+read_whole(struct store *s, const char *key, const char *tag, size_t max,
+    struct buf *out, struct store_object *o, struct err *e)
 {
-	struct store_object object;
-	struct store_reader *r;
+	struct store_reader *r = store_get_open(s, key, 0, o, e);
 	ssize_t n = -1;
 
-	if ((r = store_get_open(s, key, 0, &object, e)) == NULL)
+	if (r == NULL)
 		return -1;
-	if (object.size < 0 || (uint64_t)object.size > max)
+	if (tag[0] != '\0' && strcmp(o->tag, tag) == 0) {
+		store_get_close(r);
+		return 1;
+	}
+	if (o->size < 0 || (uint64_t)o->size > max)
 		err_set(e, ERR_TOOBIG, "%s: over %zu bytes", key, max);
 	else
-		n = store_get_data(r, buf_space(out, (size_t)object.size),
-		    (size_t)object.size, e);
+		n = store_get_data(r, buf_space(out, (size_t)o->size),
+		    (size_t)o->size, e);
 	if (n >= 0)
 		buf_grow(out, (size_t)n);
 	store_get_close(r);
 	return n >= 0 ? 0 : -1;
+}
+
+int
+store_get(struct store *s, const char *key, size_t max, struct buf *out,
+    struct err *e)
+{
+	struct store_object ignored;
+
+	return read_whole(s, key, "", max, out, &ignored, e);
+}
+
+int
+store_get_if(struct store *s, const char *key, const char *tag, size_t max,
+    struct buf *out, struct store_object *o, struct err *e)
+{
+	if (s->driver->get_if == NULL)
+		return read_whole(s, key, tag, max, out, o, e);
+	if (check_key(key, e) == -1)
+		return -1;
+	return s->driver->get_if(s->state, key, tag, max, out, o, e);
+}
+
+char *
+store_url(struct store *s, const char *key, int seconds, struct err *e)
+{
+	if (check_key(key, e) == -1)
+		return NULL;
+	if (seconds < 1 || seconds > STORE_URL_MAX_S) {
+		err_set(e, ERR_INVALID, "a URL is good for 1 to %d seconds",
+		    STORE_URL_MAX_S);
+		return NULL;
+	}
+	if (s->driver->url == NULL) {
+		err_set(e, ERR_STORE,
+		    "'store %s' has no URLs to its objects; 'store s3' has",
+		    s->driver->name);
+		return NULL;
+	}
+	return s->driver->url(s->state, key, seconds);
 }
 
 int

@@ -16,9 +16,13 @@ struct store;
 struct store_writer;
 struct store_reader;
 
+#define STORE_TAG_SIZE 80
+
 struct store_object {
 	int64_t size;
 	int64_t modified_ms;	/* since the epoch */
+	char tag[STORE_TAG_SIZE]; /* another one for other bytes; "" where it
+				     is not known, and in lists */
 };
 
 /* The umask of programs that write to a store: its directories and files are
@@ -70,6 +74,17 @@ struct buf;
 /* A whole object of at most max bytes, added to the buffer. */
 int store_get(struct store *, const char *key, size_t max, struct buf *,
     struct err *);
+
+/* The same, unless the object still has that tag ("": of no object): then 1,
+ * and it is not read.  Asking and reading are one request to S3. */
+int store_get_if(struct store *, const char *key, const char *tag, size_t max,
+    struct buf *, struct store_object *, struct err *);
+
+/* A URL by which anybody may GET the object for so many seconds, at most
+ * STORE_URL_MAX_S: a secret, owned by the caller.  Whether the object is there
+ * is not asked.  NULL with ERR_STORE where the driver has no URLs: only "s3"
+ * has. */
+char *store_url(struct store *, const char *key, int seconds, struct err *);
 
 int store_head(struct store *, const char *key, struct store_object *,
     struct err *);

@@ -22,6 +22,11 @@ struct store_driver {
 	    struct store_object *, struct err *);
 	ssize_t (*get_data)(void *reader, void *, size_t, struct err *);
 	void (*get_close)(void *reader);
+	/* NULL where a reader tells as well; tag may be "" */
+	int (*get_if)(void *, const char *key, const char *tag, size_t max,
+	    struct buf *, struct store_object *, struct err *);
+	/* NULL where there are none */
+	char *(*url)(void *, const char *key, int seconds);
 	int (*head)(void *, const char *key, struct store_object *,
 	    struct err *);
 	/* NULL where all bytes have to come here and go back; the keys differ */

@@ -304,6 +304,9 @@ stat_object(int fd, const char *key, struct store_object *o, struct err *e)
 	o->size = st.st_size;
 	o->modified_ms = (int64_t)st.st_mtim.tv_sec * 1000 +
 	    st.st_mtim.tv_nsec / 1000000;
+	snprintf(o->tag, sizeof(o->tag), "%llx-%llx-%llx-%lx",
+	    (unsigned long long)st.st_ino, (unsigned long long)st.st_size,
+	    (unsigned long long)st.st_mtim.tv_sec, st.st_mtim.tv_nsec);
 	return 0;
 }
 

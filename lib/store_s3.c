@@ -105,6 +105,36 @@ s3_get_open(void *state, const char *key, int64_t offset,
 	return s3_read_open(&source, state, key, offset, o, e);
 }
 
+/* Small objects whole, where they are not the one that is known. */
+static int
+s3_get_if(void *state, const char *key, const char *tag, size_t max,
+    struct buf *out, struct store_object *o, struct err *e)
+{
+	char *none = tag[0] == '\0' ? NULL
+				    : xasprintf("If-None-Match: %s", tag);
+	struct http_answer a;
+	int rc = s3_perform(((struct s3_store *)state)->s3,
+	    &(struct s3_op){ .method = "GET",
+		.key = key,
+		.headers = { none },
+		.max_bytes = (int64_t)max },
+	    &a, e);
+
+	if (none != NULL && a.status == 304)
+		rc = 1;
+	else if (rc == 0 && (rc = s3_read_whole(&a, key, o, e)) == 0)
+		buf_add(out, buf_str(a.body), a.body->len);
+	http_answer_clear(&a);
+	free(none);
+	return rc;
+}
+
+static char *
+s3_store_url(void *state, const char *key, int seconds)
+{
+	return s3_url(((struct s3_store *)state)->s3, key, seconds);
+}
+
 /* ---- copying ---- */
 
 static int
@@ -141,6 +171,8 @@ const struct store_driver store_s3 = {
 	.get_open = s3_get_open,
 	.get_data = s3_read_data,
 	.get_close = s3_read_close,
+	.get_if = s3_get_if,
+	.url = s3_store_url,
 	.head = s3_head,
 	.copy = s3_copy,
 	.delete = s3_delete,

@@ -87,6 +87,7 @@ next_key(struct page *p, struct store_object *o)
 		if (size == NULL ||
 		    !name_to_number(size, 0, INT64_MAX, &o->size))
 			o->size = 0;
+		o->tag[0] = '\0';
 		o->modified_ms = s3_time_ms(time, "%Y-%m-%dT%H:%M:%S");
 		free(size);
 		free(time);

@@ -39,10 +39,11 @@ drain_body(int fd, const char *head, size_t got)
 	}
 }
 
-/* Read the request; 0 where its first line begins as expected. */
+/* Read the request; 0 where it is the expected one. */
 static int
-read_request(int fd, const char *expect, bool body)
+read_request(int fd, const struct fake_turn *turn, bool body)
 {
+	const char *header = turn->header == NULL ? "" : turn->header;
 	char head[8192] = "", *blank;
 	size_t n = 0;
 
@@ -56,9 +57,11 @@ read_request(int fd, const char *expect, bool body)
 	}
 	if (body && (blank = strstr(head, "\r\n\r\n")) != NULL)
 		drain_body(fd, head, n - (size_t)(blank + 4 - head));
-	if (strncmp(head, expect, strlen(expect)) == 0)
+	if (strncmp(head, turn->expect, strlen(turn->expect)) == 0 &&
+	    strstr(head, header) != NULL)
 		return 0;
-	fprintf(stderr, "# wanted '%s', got '%.60s'\n", expect, head);
+	fprintf(stderr, "# wanted '%s' and '%s', got '%.60s'\n", turn->expect,
+	    header, head);
 	return 1;
 }
 
@@ -93,7 +96,7 @@ drip(int fd, const char *answer, int ms)
 static int
 play(int fd, const struct fake_turn *turn)
 {
-	int wrong = read_request(fd, turn->expect, !turn->reset);
+	int wrong = read_request(fd, turn, !turn->reset);
 
 	if (turn->reset) {
 		reset_connection(fd);

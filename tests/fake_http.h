@@ -12,6 +12,7 @@
 
 struct fake_turn {
 	const char *expect;	/* the request line must begin so */
+	const char *header;	/* … and its head hold this; NULL: anything */
 	const char *answer;	/* bytes as they are; NULL: never answer */
 	const char *then;	/* more bytes once the client has sent some */
 	int repeat;		/* send answer so often; 0: once */

@@ -29,8 +29,9 @@ struct stage {
 	struct store *store;
 };
 
+/* more: further lines of the configuration */
 static struct stage
-begin(const struct fake_turn *turns, size_t n)
+begin_with(const struct fake_turn *turns, size_t n, const char *more)
 {
 	struct stage g = { .keys = "/tmp/davit-keys-XXXXXX" };
 	int fd = mkstemp(g.keys);
@@ -41,13 +42,19 @@ begin(const struct fake_turn *turns, size_t n)
 			     strlen("id\n" SECRET "\n"), NULL), 0);
 	close(fd);
 	fake_http_start(&g.server, turns, n);
-	text = xasprintf("store s3 %s/bucket\nstore_keys %s\ns3_timeout 1\n"
-			 "s3_part 5M\n", g.server.url, g.keys);
+	text = xasprintf("store s3 %s/bucket\nstore_keys %s\ns3_timeout 20\n"
+			 "s3_part 5M\n%s", g.server.url, g.keys, more);
 	g.conf = conf_parse(text, "t", NULL);
 	if ((g.store = store_open(g.conf, &e)) == NULL)
 		fail_msg("%s", e.msg);
 	free(text);
 	return g;
+}
+
+static struct stage
+begin(const struct fake_turn *turns, size_t n)
+{
+	return begin_with(turns, n, "");
 }
 
 /* Every turn must have been played, and no more asked for. */
@@ -69,6 +76,61 @@ assert_told(const struct err *e, enum err_code code, const char *words)
 	if (strstr(e->msg, SECRET) != NULL || strstr(e->msg, "5167") != NULL ||
 	    strstr(e->msg, "Signature=") != NULL)
 		fail_msg("a secret is in '%s'", e->msg);
+}
+
+/* ---- asking ---- */
+
+static void
+session_token_is_sent_and_signed(void **state)
+{
+	char path[] = "/tmp/davit-token-XXXXXX", *line;
+	int fd = mkstemp(path);
+	struct stage g;
+	struct err e;
+
+	assert_int_equal(fdio_write(fd, "t0k3n==\n", 8, NULL), 0);
+	close(fd);
+	line = xasprintf("s3_token %s\n", path);
+	g = begin_with(TURNS(
+	    { .expect = PUT_A,
+		.header = "\r\nx-amz-security-token: t0k3n==\r\n",
+		.answer = STORED },
+	    { .expect = "DELETE ",
+		.header = "SignedHeaders=host;x-amz-content-sha256;"
+			  "x-amz-date;x-amz-security-token,",
+		.answer = GONE }),
+	    line);
+	if (store_put(g.store, "dist/a", NULL, DATA, 10, &e) == -1 ||
+	    store_delete(g.store, "dist/a", &e) == -1)
+		fail_msg("%s", e.msg);
+	end(&g);
+	free(line);
+	unlink(path);
+}
+
+static void
+known_object_is_asked_for_by_its_tag(void **state)
+{
+	struct stage g = begin(TURNS(
+	    { .expect = GET_A,
+		.header = "\r\nIf-None-Match: \"0123\"\r\n",
+		.answer = "HTTP/1.1 304 Not Modified\r\n" CLOSE "\r\n" },
+	    TURN(GET_A, "HTTP/1.1 304 Not Modified\r\n" CLOSE "\r\n"),
+	    TURN(GET_A, "HTTP/1.1 200 OK\r\n" CLOSE ETAG "\r\n" DATA)));
+	struct store_object o;
+	struct buf b = BUF_INIT;
+	struct err e;
+
+	assert_int_equal(store_get_if(g.store, "dist/a", "\"0123\"", 99, &b,
+			     &o, &e), 1);
+	assert_int_equal(store_get_if(g.store, "dist/a", "", 99, &b, &o, &e),
+	    -1);
+	assert_told(&e, ERR_STORE, "status 304");
+	assert_int_equal(store_get_if(g.store, "dist/a", "", 99, &b, &o, &e),
+	    -1);
+	assert_told(&e, ERR_STORE, "not as long as it tells");
+	assert_int_equal(b.len, 0);
+	end(&g);
 }
 
 /* ---- putting ---- */
@@ -96,11 +158,15 @@ failed_sync_leaves_nothing_under_way(void **state)
 {
 	static const char *const keys[] = { "dist/a", "dist/b" };
 	struct stage g = begin(TURNS(
-	    TURN(PUT_A, ERROR("403 Forbidden", "AccessDenied")),
+	    /* not before the other is begun */
+	    { .expect = PUT_A,
+		.answer = ERROR("403 Forbidden", "AccessDenied"),
+		.drip_ms = 5 },
 	    { .expect = "PUT /bucket/dist/b ",
 		.answer = STORED,
-		.drip_ms = 10 }));
-	int64_t start = name_tick_ms(), least = 10 * (int64_t)strlen(STORED);
+		.drip_ms = 5 }));
+	int64_t start = name_tick_ms(), least = 5 * (int64_t)strlen(
+	    STORED ERROR("403 Forbidden", "AccessDenied"));
 	struct err e;
 
 	for (size_t i = 0; i < N(keys); i++) {
@@ -276,6 +342,8 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(all_missing_rights_are_named),
+		cmocka_unit_test(session_token_is_sent_and_signed),
+		cmocka_unit_test(known_object_is_asked_for_by_its_tag),
 		cmocka_unit_test(failed_batch_fails_sync_once),
 		cmocka_unit_test(failed_sync_leaves_nothing_under_way),
 		cmocka_unit_test(failed_parts_abort_the_upload),

@@ -1,6 +1,7 @@
 #include "tests/unit.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,6 +12,7 @@
 #include "lib/conf.h"
 #include "lib/err.h"
 #include "lib/fdio.h"
+#include "lib/http.h"
 #include "lib/mem.h"
 #include "lib/name.h"
 #include "lib/s3.h"
@@ -479,6 +481,126 @@ puts_gets_and_overwrites(void **state)
 	assert_int_equal(unfinished(f), 0);
 }
 
+static void
+known_objects_are_not_read_again(void **state)
+{
+	struct fixture *f = *state;
+	struct store_object first, o;
+	struct buf b = BUF_INIT;
+	struct err e;
+
+	put(f->store, "manifests/a", "one");
+	assert_int_equal(store_get_if(f->store, "manifests/a", "", 9, &b,
+			     &first, NULL), 0);
+	assert_string_equal(buf_str(&b), "one");
+	assert_string_not_equal(first.tag, "");
+	assert_int_equal(first.size, 3);
+	buf_clear(&b);
+	assert_int_equal(store_get_if(f->store, "manifests/a", first.tag, 9,
+			     &b, &o, NULL), 1);
+	assert_int_equal(b.len, 0);
+	assert_int_equal(store_head(f->store, "manifests/a", &o, NULL), 0);
+	assert_string_equal(o.tag, first.tag);
+
+	put(f->store, "manifests/a", "two");
+	assert_int_equal(store_get_if(f->store, "manifests/a", first.tag, 9,
+			     &b, &o, NULL), 0);
+	assert_string_equal(buf_str(&b), "two");
+	assert_string_not_equal(o.tag, first.tag);
+	assert_int_equal(store_get_if(f->store, "manifests/a", "", 2, &b, &o,
+			     NULL), -1);
+	assert_int_equal(store_get_if(f->store, "manifests/b", o.tag, 9, &b,
+			     &o, &e), -1);
+	assert_int_equal(e.code, ERR_NOTFOUND);
+	buf_clear(&b);
+}
+
+/* ---- URLs ---- */
+
+/* The status of a GET without keys. */
+static long
+status_of(const char *url, char *text, size_t size)
+{
+	struct err e;
+	struct http *h = http_open(NULL, &e);
+	struct http_answer a;
+	long status;
+
+	if (http_perform(h, &(struct http_request){ .url = url }, &a, &e) == -1)
+		fail_msg("%s", e.msg);
+	status = a.status;
+	snprintf(text, size, "%s", a.body == NULL ? "" : buf_str(a.body));
+	http_answer_clear(&a);
+	http_free(h);
+	return status;
+}
+
+static bool
+is_s3(const struct fixture *f)
+{
+	return strncmp(f->conf->store, "s3 ", 3) == 0;
+}
+
+static void
+urls_are_of_s3_alone(const struct fixture *f)
+{
+	struct err e;
+
+	assert_null(store_url(f->store, "output/a", 60, &e));
+	assert_int_equal(e.code, ERR_STORE);
+	assert_non_null(strstr(e.msg, "'store s3' has"));
+}
+
+static void
+urls_work_without_keys(void **state)
+{
+	struct fixture *f = *state;
+	char text[1024], *url;
+
+	if (!is_s3(f)) {
+		urls_are_of_s3_alone(f);
+		return;
+	}
+	put(f->store, "output/a+b c", "bytes");
+	put(f->store, "output/a+b d", "other");
+	url = store_url(f->store, "output/a+b c", 60, NULL);
+	assert_int_equal(status_of(url, text, sizeof(text)), 200);
+	assert_string_equal(text, "bytes");
+	assert_null(strstr(url, "testing")); /* the secret */
+
+	/* neither for another object nor for longer, nor without */
+	strchr(url, '?')[-1] = 'd';
+	assert_int_equal(status_of(url, text, sizeof(text)), 403);
+	strchr(url, '?')[-1] = 'c';
+	memcpy(strstr(url, "Expires=60"), "Expires=90", 10);
+	assert_int_equal(status_of(url, text, sizeof(text)), 403);
+	url[strcspn(url, "?")] = '\0';
+	assert_int_not_equal(status_of(url, text, sizeof(text)), 200);
+	free(url);
+}
+
+static void
+urls_expire(void **state)
+{
+	struct fixture *f = *state;
+	int64_t end = name_tick_ms() + 30000;
+	char text[1024], *url;
+	long status;
+
+	assert_null(store_url(f->store, "output/a", 0, NULL));
+	assert_null(store_url(f->store, "output/a", STORE_URL_MAX_S + 1, NULL));
+	if (!is_s3(f))
+		return;
+	put(f->store, "output/a", "bytes");
+	url = store_url(f->store, "output/a", 1, NULL);
+	while ((status = status_of(url, text, sizeof(text))) == 200 &&
+	    name_tick_ms() < end)
+		poll(NULL, 0, 100);
+	assert_int_equal(status, 403);
+	assert_non_null(strstr(text, "expired"));
+	free(url);
+}
+
 /* ---- copies ---- */
 
 static void
@@ -843,6 +965,9 @@ main(void)
 		STORE_TEST(puts_gets_and_overwrites),
 		STORE_TEST(streams_of_all_sizes_come_back),
 		STORE_TEST(writers_beside_each_other_do_not_mix),
+		STORE_TEST(known_objects_are_not_read_again),
+		STORE_TEST(urls_work_without_keys),
+		STORE_TEST(urls_expire),
 		STORE_TEST(copies_stand_by_themselves),
 		STORE_TEST(copies_are_whole_and_of_now),
 		STORE_TEST(copies_of_nothing_change_nothing),
