@@ -20,6 +20,7 @@ struct s3_reader {
 	void *state;
 	char *key, *etag;
 	struct http_answer piece;
+	void *ahead;		/* the call for the one after it, or NULL */
 	size_t used;		/* of the piece */
 	int64_t at, size;	/* where the next piece begins; of it all */
 };
@@ -155,14 +156,27 @@ fetch_piece(struct s3_reader *r, struct err *e)
 
 	http_answer_clear(&r->piece);
 	r->used = 0;
-	rc = r->source->piece(r->state, r->key, r->at, PIECE_BYTES, r->etag,
-	    &r->piece, e);
+	if (r->ahead != NULL)
+		rc = r->source->finish(r->ahead, &r->piece, e);
+	else
+		rc = r->source->piece(r->state, r->key, r->at, PIECE_BYTES,
+		    r->etag, &r->piece, e);
+	r->ahead = NULL;
 	if (rc == 0)
 		rc = check_piece(r, e);
 	else if (r->piece.status == 412)
 		err_set(e, ERR_STORE, "GET %.200s: it changed meanwhile",
 		    r->key);
 	return rc;
+}
+
+/* Let the next piece come while this one is read. */
+static void
+read_ahead(struct s3_reader *r)
+{
+	if (r->source->start != NULL && r->at < r->size)
+		r->ahead = r->source->start(r->state, r->key, r->at,
+		    PIECE_BYTES, r->etag);
 }
 
 /* Nothing is in range of an empty object, nor behind the end of any. */
@@ -186,6 +200,8 @@ s3_read_close(void *reader)
 {
 	struct s3_reader *r = reader;
 
+	if (r->ahead != NULL)
+		r->source->cancel(r->ahead);
 	http_answer_clear(&r->piece);
 	free(r->key);
 	free(r->etag);
@@ -208,6 +224,7 @@ s3_read_open(const struct s3_source *source, void *state, const char *key,
 		o->size = r->size;
 		o->modified_ms = modified_ms(&r->piece);
 		set_tag(o, r->etag);
+		read_ahead(r);
 	} else if (r->piece.status != 416 || open_behind_end(r, o, e) == -1) {
 		s3_read_close(r);
 		return NULL;
@@ -221,6 +238,8 @@ s3_read_data(void *reader, void *data, size_t size, struct err *e)
 	struct s3_reader *r = reader;
 	size_t got = 0;
 
+	if (r->ahead != NULL)
+		r->source->step(r->state);
 	while (got < size) {
 		size_t left = r->piece.body == NULL
 		    ? 0
@@ -237,6 +256,8 @@ s3_read_data(void *reader, void *data, size_t size, struct err *e)
 		} else if (fetch_piece(r, e) == -1) {
 			err_recode(e, ERR_STORE); /* gone while it was read */
 			return -1;
+		} else {
+			read_ahead(r);
 		}
 	}
 	return (ssize_t)got;

@@ -4,6 +4,7 @@
  * A read is a row of ranged GETs of a few MiB each, tied together by If-Match:
  * each is tried again on its own when it breaks, memory is bounded however
  * slow the reader is, and no connection waits open for a reader meanwhile.
+ * Where the driver can, one piece comes while the last one is read.
  */
 #ifndef DAVIT_LIB_S3_READ_H
 #define DAVIT_LIB_S3_READ_H
@@ -23,6 +24,12 @@ struct s3_source {
 	    const char *etag, struct http_answer *, struct err *);
 	int (*head)(void *state, const char *key, struct store_object *,
 	    struct err *);
+	/* The same as piece, begun and ended; all NULL where it can't be. */
+	void *(*start)(void *state, const char *key, int64_t from, int64_t n,
+	    const char *etag);
+	int (*finish)(void *call, struct http_answer *, struct err *);
+	void (*cancel)(void *call);
+	void (*step)(void *state);	/* never waits */
 };
 
 /* The three that a driver's table wants; state stays the caller's. */

@@ -264,7 +264,8 @@ static void *
 get_open(void *state, const char *key, int64_t offset,
     struct store_object *o, struct err *e)
 {
-	static const struct s3_source source = { get_piece, head };
+	static const struct s3_source source = { .piece = get_piece,
+		.head = head };
 
 	return s3_read_open(&source, state, key, offset, o, e);
 }

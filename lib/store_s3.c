@@ -77,30 +77,59 @@ s3_head(void *state, const char *key, struct store_object *o, struct err *e)
 
 /* ---- getting ---- */
 
-static int
-get_piece(void *state, const char *key, int64_t from, int64_t n,
-    const char *etag, struct http_answer *a, struct err *e)
+static void *
+start_piece(void *state, const char *key, int64_t from, int64_t n,
+    const char *etag)
 {
 	char *match = etag == NULL ? NULL : xasprintf("If-Match: %s", etag);
 	char *range = xasprintf("Range: bytes=%lld-%lld", (long long)from,
 	    (long long)(from + n - 1));
-	int rc = s3_perform(((struct s3_store *)state)->s3,
+	struct s3_call *call = s3_start(((struct s3_store *)state)->s3,
 	    &(struct s3_op){ .method = "GET",
 		.key = key,
 		.headers = { range, match },
-		.max_bytes = n },
-	    a, e);
+		.max_bytes = n });
 
 	free(range);
 	free(match);
-	return rc;
+	return call;
+}
+
+static int
+finish_piece(void *call, struct http_answer *a, struct err *e)
+{
+	return s3_finish(call, a, e);
+}
+
+static void
+cancel_piece(void *call)
+{
+	s3_cancel(call);
+}
+
+static int
+get_piece(void *state, const char *key, int64_t from, int64_t n,
+    const char *etag, struct http_answer *a, struct err *e)
+{
+	return s3_finish(start_piece(state, key, from, n, etag), a, e);
+}
+
+static void
+step(void *state)
+{
+	s3_step(((struct s3_store *)state)->s3, 0);
 }
 
 static void *
 s3_get_open(void *state, const char *key, int64_t offset,
     struct store_object *o, struct err *e)
 {
-	static const struct s3_source source = { get_piece, s3_head };
+	static const struct s3_source source = { .piece = get_piece,
+		.head = s3_head,
+		.start = start_piece,
+		.finish = finish_piece,
+		.cancel = cancel_piece,
+		.step = step };
 
 	return s3_read_open(&source, state, key, offset, o, e);
 }
