@@ -22,6 +22,10 @@
 #define PARTS_MAX 10000 /* S3's own bound */
 #define BLOCK_FIRST_BYTES 16384
 
+/* What is larger will be a whole part soon: growing it by copying would take
+ * half a part more for a moment. */
+#define BLOCK_SMALL_BYTES (256 * 1024)
+
 /* Bytes of a part, in memory that never grows beyond a part. */
 struct block {
 	char *data;
@@ -69,6 +73,8 @@ block_append(struct block *b, const void *data, size_t n, size_t max)
 
 		if (cap < b->len + n)
 			cap = b->len + n;
+		if (cap > BLOCK_SMALL_BYTES)
+			cap = max;
 		b->cap = cap < max ? cap : max;
 		b->data = xreallocarray(b->data, b->cap, 1);
 	}

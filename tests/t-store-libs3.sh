@@ -26,6 +26,10 @@ s3_conf v2 libs3 "$S3_URL/davit-path" 's3_signature v2'
 run_suite v2 'awkward*'
 run_suite v2 'deleting*'
 
+# What goes up is in a file without a name, and one piece comes down.
+s3_conf memory libs3 "$S3_URL/davit-path"
+streams_below memory 2048 $((2 * 8192))
+
 start_tls
 s3_conf tls libs3 "$S3_TLS_URL/davit-path" "store_ca $T/ca.pem"
 run_suite tls 'writers*'

@@ -21,6 +21,10 @@ s3_conf virtual s3 "$S3_VIRTUAL_URL/davit-virtual" 's3_style virtual'
 run_suite virtual 'awkward*'
 run_suite virtual 'deleting*'
 
+# Three parts of an upload; of a download, one piece read and one to come.
+s3_conf memory s3 "$S3_URL/davit-path" 's3_part 8M'
+streams_below memory $((3 * 8192)) $((3 * 8192))
+
 start_tls
 s3_conf tls s3 "$S3_TLS_URL/davit-tls" "store_ca $T/ca.pem"
 run_suite tls 'awkward*'
