@@ -49,7 +49,10 @@ static const struct {
 	{ "NotImplemented", "the server lacks this operation" },
 	{ "MethodNotAllowed", "is this address that of an S3 server?" },
 	{ "SlowDown", "the server is overloaded; try again later" },
-	{ "ServiceUnavailable", "the server is overloaded; try again later" },
+	/* Swift's word for a disk without room, too */
+	{ "ServiceUnavailable",
+	    "the server is overloaded, or its disk is full: look there, try "
+	    "again later" },
 	{ "InternalError", "a fault of the server; try again later" },
 };
 

@@ -141,6 +141,10 @@ static const struct fault faults[] = {
 	      TURN(PUT_A, STORED)) },
 	{ FAULT(PUT, "`503 SlowDown`, again and again", "overloaded",
 	      SIX(TURN(PUT_A, SLOW))) },
+	{ FAULT(PUT, "`503 ServiceUnavailable`, again and again: Swift with a "
+	          "full disk",
+	      "its disk is full",
+	      SIX(TURN(PUT_A, ERROR("503 S", "ServiceUnavailable")))) },
 	{ FAULT(PUT, "reset in mid-PUT twice, then all is well", NULL,
 	      RESET(PUT_A), RESET(PUT_A), TURN(PUT_A, STORED)) },
 	{ FAULT(PUT, "reset in mid-PUT, again and again", "dist/a",
