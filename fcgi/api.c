@@ -12,6 +12,7 @@
 #include "fcgi/reply.h"
 #include "fcgi/request.h"
 #include "fcgi/responder.h"
+#include "fcgi/stamps.h"
 #include "lib/alias.h"
 #include "lib/bounds.h"
 #include "lib/buf.h"
@@ -161,10 +162,18 @@ get_status(struct call *c, struct err *e)
 
 /* ---- GET /log/{id} ---- */
 
+/* A part of the log: what of it is wanted, and what there is. */
+struct part {
+	int64_t offset;
+	size_t max;
+	bool stamped;		/* with the time of each line */
+	struct buf text;
+	int64_t total;		/* of the whole log */
+};
+
 /* The part of the log from offset on that the store has. */
 static int
-stored_log(struct call *c, int64_t offset, struct buf *out, int64_t *total,
-    struct err *e)
+stored_log(struct call *c, struct part *p, struct err *e)
 {
 	struct store *store = parts_store(c->parts, e);
 	char *key = xasprintf("logs/%s.txt", c->id);
@@ -175,21 +184,21 @@ stored_log(struct call *c, int64_t offset, struct buf *out, int64_t *total,
 
 	if (store == NULL || store_head(store, key, &o, e) == -1)
 		goto out;
-	*total = o.size;
+	p->total = o.size;
 	rc = 0;
-	if (offset >= o.size)
+	if (p->offset >= o.size)
 		goto out;
-	if ((r = store_get_open(store, key, offset, &o, e)) == NULL) {
+	if ((r = store_get_open(store, key, p->offset, &o, e)) == NULL) {
 		rc = -1;
 		goto out;
 	}
-	while (out->len < LOG_ANSWER_MAX_BYTES) {
-		size_t step = LOG_ANSWER_MAX_BYTES - out->len;
+	while (p->text.len < p->max) {
+		size_t step = p->max - p->text.len;
 
-		n = store_get_data(r, buf_space(out, step), step, e);
+		n = store_get_data(r, buf_space(&p->text, step), step, e);
 		if (n <= 0)
 			break;
-		buf_grow(out, (size_t)n);
+		buf_grow(&p->text, (size_t)n);
 	}
 	rc = n == -1 ? -1 : 0;
 out:
@@ -201,18 +210,17 @@ out:
 /* The log moves from Redis to the store, and is in the store before it is
  * gone from Redis: so the store is asked last. */
 static int
-read_log(struct call *c, int64_t offset, struct buf *out, int64_t *total,
-    struct err *e)
+read_log(struct call *c, struct part *p, struct err *e)
 {
 	struct err away;
 	bool answered;
 
-	*total = 0;
-	answered = queue_log_read(c->parts->queue, c->id, offset,
-		       LOG_ANSWER_MAX_BYTES, out, total, &away) == 0;
-	if (answered && *total > 0)
+	p->total = 0;
+	answered = queue_log_read(c->parts->queue, c->id, p->offset, p->max,
+		       &p->text, &p->total, &away) == 0;
+	if (answered && p->total > 0)
 		return 0;
-	if (stored_log(c, offset, out, total, e) == 0)
+	if (stored_log(c, p, e) == 0)
 		return 0;
 	if (e->code != ERR_NOTFOUND)
 		return -1;
@@ -221,30 +229,76 @@ read_log(struct call *c, int64_t offset, struct buf *out, int64_t *total,
 	return answered ? 0 : -1;
 }
 
+/* As read_log().  Where the times are missing, the log is worth having all the
+ * same. */
 static void
-reply_log(struct call *c, const struct buf *text, int64_t offset,
-    int64_t total, bool final)
+read_times(struct call *c, struct buf *index)
 {
-	int64_t next = offset > total ? total : offset + (int64_t)text->len;
+	char *key = xasprintf("logs/%s.times", c->id);
+	struct store *store;
 
+	if ((queue_log_times(c->parts->queue, c->id, index, NULL) == -1 ||
+		index->len == 0) &&
+	    (store = parts_store(c->parts, NULL)) != NULL)
+		store_get(store, key, 2 * LOG_TIMES_MAX_BYTES, index, NULL);
+	free(key);
+}
+
+/* offset: where the answer begins; the byte before it has been read too. */
+static void
+stamp(struct call *c, struct part *p, int64_t offset)
+{
+	struct buf index = BUF_INIT, text = p->text;
+	size_t skip = offset > p->offset && text.len > 0;
+
+	read_times(c, &index);
+	p->text = (struct buf)BUF_INIT;
+	if (text.len > skip)
+		stamps_add(buf_str(&index), text.data + skip, text.len - skip,
+		    offset, skip == 0 ? '\n' : text.data[0], &p->text);
+	buf_clear(&index);
+	buf_clear(&text);
+}
+
+static void
+reply_log(struct call *c, const struct part *p, int64_t next, bool final)
+{
 	reply_header(c->reply, "X-Log-Offset", "%lld", (long long)next);
-	reply_header(c->reply, "X-Log-Complete", "%d", final && next >= total);
+	reply_header(c->reply, "X-Log-Complete", "%d",
+	    final && next >= p->total);
 	reply_header(c->reply, "Cache-Control", "no-store");
-	reply_body(c->reply, 200, "text/plain; charset=utf-8", buf_str(text),
-	    text->len);
+	reply_body(c->reply, 200, "text/plain; charset=utf-8",
+	    buf_str(&p->text), p->text.len);
+}
+
+/* What was asked for; where times are, so is the byte before the part. */
+static int
+read_log_query(struct call *c, int64_t *offset, struct part *p,
+    int64_t *deadline, struct err *e)
+{
+	int64_t stamped = 0;
+
+	if (request_number(c->request, "offset", 0, INT64_MAX, offset, e) ==
+		-1 ||
+	    request_number(c->request, "timestamps", 0, 1, &stamped, e) ==
+		-1 ||
+	    read_wait(c->request, deadline, e) == -1)
+		return -1;
+	p->stamped = stamped == 1;
+	p->max = p->stamped ? LOG_STAMPED_MAX_BYTES : LOG_ANSWER_MAX_BYTES;
+	p->offset = *offset - (p->stamped && *offset > 0);
+	return 0;
 }
 
 static int
 get_log(struct call *c, struct err *e)
 {
-	struct buf text = BUF_INIT;
-	int64_t offset = 0, total = 0, deadline;
+	struct part p = { .text = BUF_INIT };
+	int64_t offset = 0, next = 0, deadline;
 	bool final;
 	int rc;
 
-	if (request_number(c->request, "offset", 0, INT64_MAX, &offset, e) ==
-		-1 ||
-	    read_wait(c->request, &deadline, e) == -1)
+	if (read_log_query(c, &offset, &p, &deadline, e) == -1)
 		return -1;
 	do {
 		/* The record first: after a final one no line follows. */
@@ -254,11 +308,16 @@ get_log(struct call *c, struct err *e)
 			return -1;
 		final = deployment_is_final(d->state);
 		deployment_free(d);
-		rc = read_log(c, offset, &text, &total, e);
-	} while (rc == 0 && text.len == 0 && !final && may_wait(deadline));
+		buf_reset(&p.text);
+		rc = read_log(c, &p, e);
+		next = p.offset > p.total ? p.total
+					  : p.offset + (int64_t)p.text.len;
+	} while (rc == 0 && next <= offset && !final && may_wait(deadline));
+	if (rc == 0 && p.stamped)
+		stamp(c, &p, offset);
 	if (rc == 0)
-		reply_log(c, &text, offset, total, final);
-	buf_clear(&text);
+		reply_log(c, &p, next, final);
+	buf_clear(&p.text);
 	return rc;
 }
 

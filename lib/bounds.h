@@ -71,8 +71,15 @@
 /* The last lines of a log that a failed record carries. */
 #define LOG_TAIL_BYTES 2000
 
-/* One answer of GET /log. */
+/* One answer of GET /log; and of one with a time before each line, which may
+ * be as short as its newline. */
 #define LOG_ANSWER_MAX_BYTES (1024 * 1024)
+#define LOG_STAMPED_MAX_BYTES (128 * 1024)
+
+/* When the parts of a log came: at most this much is remembered, and no more
+ * often than this. */
+#define LOG_TIMES_MAX_BYTES (128 * 1024)
+#define LOG_TIMES_STEP_MS 250
 
 /* How often an id whose worker died is tried. */
 #define ATTEMPTS_MAX 3

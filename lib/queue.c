@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/bounds.h"
 #include "lib/buf.h"
 #include "lib/conf.h"
 #include "lib/mem.h"
@@ -570,7 +571,37 @@ queue_log_append(struct queue *q, const char *id, int64_t attempt,
 	resp_add_number(&w, attempt);
 	resp_add_number(&w, offset);
 	resp_add_bytes(&w, data, len);
+	resp_add_number(&w, name_now_ms());
+	resp_add_number(&w, LOG_TIMES_STEP_MS);
+	resp_add_number(&w, LOG_TIMES_MAX_BYTES);
 	return run_owner_script(q, &w, id, e);
+}
+
+int
+queue_log_times(struct queue *q, const char *id, struct buf *out,
+    struct err *e)
+{
+	struct resp_words w = RESP_WORDS_INIT;
+	char *key = xasprintf("davit:log-times:%s", id);
+	struct resp_reply *r;
+	const char *text;
+	size_t len;
+	int rc = 0;
+
+	resp_add(&w, "GETRANGE");
+	resp_add(&w, key);
+	resp_add_number(&w, 0);
+	resp_add_number(&w, 2 * LOG_TIMES_MAX_BYTES);
+	r = resp_run(q->redis, &w, e);
+	free(key);
+	if (r == NULL)
+		return -1;
+	if ((text = resp_string(r, &len)) == NULL)
+		rc = resp_unexpected(q->redis, e);
+	else
+		buf_add(out, text, len);
+	resp_reply_free(r);
+	return rc;
 }
 
 int

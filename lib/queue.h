@@ -8,6 +8,7 @@
  *	davit:deployments          zset    ids by creation time
  *	davit:pushed               number  of ids ever pushed to the queue
  *	davit:log:{id}             string  the log while it is not in the store
+ *	davit:log-times:{id}       string  when its parts came: "OFFSET MS;"…
  *	davit:lease:{worker}       string  PX; the worker lives
  *	davit:workers              set     workers that ever took an id
  *	davit:cancel:{id}          string  PX; somebody wants it canceled
@@ -153,6 +154,12 @@ int queue_log_append(struct queue *, const char *id, int64_t attempt,
  * there are.  A log that is not there is empty. */
 int queue_log_read(struct queue *, const char *id, int64_t offset, size_t max,
     struct buf *, int64_t *total, struct err *);
+
+/* When its parts came, added to the buffer: pairs "OFFSET MS;", the time since
+ * the epoch at which the byte at OFFSET came; at most every LOG_TIMES_STEP_MS,
+ * and none after LOG_TIMES_MAX_BYTES of them. */
+int queue_log_times(struct queue *, const char *id, struct buf *,
+    struct err *);
 
 /* ---- settling: the durable copy ---- */
 

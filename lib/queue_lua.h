@@ -173,7 +173,7 @@
 	"    'state', 'queued', 'updated', now, 'log_bytes', 0)\n" \
 	"call('HSETNX', record(id), 'attempt', 1)\n" \
 	"call('HSETNX', record(id), 'created', now)\n" \
-	"call('DEL', 'davit:log:' .. id)\n" \
+	"call('DEL', 'davit:log:' .. id, 'davit:log-times:' .. id)\n" \
 	"return call('HGETALL', record(id))\n"
 
 /* id attempt now state field value … */
@@ -226,14 +226,21 @@
 	"end\n" \
 	"return ids\n"
 
-/* id attempt offset bytes.  Where there is more than offset, a part of the
- * bytes came before; where there is less, Redis has lost some. */
+/* id attempt offset bytes now step max.  Where there is more than offset, a
+ * part of the bytes came before; where there is less, Redis has lost some.  The
+ * time of a part is remembered where the last one is a step ago. */
 #define LUA_LOG_APPEND \
 	"local id, bytes, key = ARGV[1], ARGV[4], 'davit:log:' .. ARGV[1]\n" \
 	"local no = lost(id, ARGV[2])\n" \
 	"if no then return no end\n" \
 	"local seen = call('STRLEN', key) - tonumber(ARGV[3])\n" \
 	"if seen > 0 then bytes = string.sub(bytes, seen + 1) end\n" \
+	"local times, now = 'davit:log-times:' .. id, ARGV[5]\n" \
+	"local last = call('GETRANGE', times, -16, -1):match(' (%d+);$')\n" \
+	"if #bytes > 0 and call('STRLEN', times) < tonumber(ARGV[7]) and\n" \
+	"    (not last or now - last >= tonumber(ARGV[6])) then\n" \
+	"  call('APPEND', times, call('STRLEN', key) .. ' ' .. now .. ';')\n" \
+	"end\n" \
 	"call('HSET', record(id), 'log_bytes', call('APPEND', key, bytes))\n" \
 	"return 'ok'\n"
 
@@ -245,7 +252,7 @@
 /* id */
 #define LUA_SETTLE_DONE \
 	"call('SREM', 'davit:settling', ARGV[1])\n" \
-	"call('DEL', 'davit:log:' .. ARGV[1])\n" \
+	"call('DEL', 'davit:log:' .. ARGV[1], 'davit:log-times:' .. ARGV[1])\n" \
 	"return 'ok'\n"
 
 /* id now ms code why: "canceled" at once, "marked" for its worker */

@@ -35,13 +35,13 @@ struct resp_words {
 	const char **v;
 	size_t *len;
 	size_t n;
-	char number[4][24];
+	char number[6][24];
 	size_t nnumbers;
 };
 
 #define RESP_WORDS_INIT { .n = 0 }
 
-/* Add words; their bytes are borrowed.  At most 4 numbers. */
+/* Add words; their bytes are borrowed.  At most 6 numbers. */
 void resp_add(struct resp_words *, const char *);
 void resp_add_bytes(struct resp_words *, const void *, size_t);
 void resp_add_number(struct resp_words *, int64_t);

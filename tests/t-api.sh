@@ -279,6 +279,20 @@ for offset in -1 x 1.5 99999999999999999999 '' 0x1; do
 	ask GET "/log/$id?offset=$offset"
 	refused 400 bad_request "no offset: '$offset'"
 done
+rcli set "davit:log-times:$id" '0 1700000000000;4 1700000061500;' >/dev/null
+ask GET "/log/$id?timestamps=1"
+is "$answer" $'2023-11-14T22:13:20.000Z one\n2023-11-14T22:14:21.500Z two é\n' \
+	'with the time of each line'
+is "$(header x-log-offset) $(header x-log-complete)" '11 1' \
+	'offsets are those of the log without'
+ask GET "/log/$id?timestamps=1&offset=4"
+is "$answer" $'2023-11-14T22:14:21.500Z two é\n' 'times from an offset on'
+ask GET "/log/$id?timestamps=1&offset=5"
+is "$answer" $'wo é\n' 'none in the middle of a line'
+ask GET "/log/$id?timestamps=1&offset=11"
+is "$code $answer $(header x-log-offset)" '200  11' 'none at its end'
+ask GET "/log/$id?timestamps=yes"
+refused 400 bad_request 'timestamps: 0 or 1'
 head -c 1500000 /dev/zero | tr '\0' a |
 	rcli -x append "davit:log:$id" >/dev/null
 ask GET "/log/$id"
@@ -296,12 +310,15 @@ jq -c '{id, state, url, created, updated, attempt, owner} |
 	with_entries(select(.value != null))' "$T/tmp/record" \
 	>"$T/store/deployments/$id.json"
 printf 'kept log\n' >"$T/store/logs/$id.txt"
+echo '0 1700000000000;' >"$T/store/logs/$id.times"
 [ "$(id -u)" -ne 0 ] || chown -R www-data:www-data "$T/store"
 rcli flushall >/dev/null
 ask GET "/status/$id"
 is "$code $(field .state)" '200 canceled' 'Redis forgets, the store does not'
 ask GET "/log/$id?offset=5"
 is "$code $answer $(header x-log-complete)" $'200 log\n 1' 'nor the log'
+ask GET "/log/$id?timestamps=1"
+is "$answer" $'2023-11-14T22:13:20.000Z kept log\n' 'nor its times'
 ask POST "/deployments/$id/cancel"
 refused 409 conflict 'what has ended has ended'
 

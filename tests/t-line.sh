@@ -164,7 +164,7 @@ is "$(volumes | comm -13 "$T/run/volumes" -)" '' 'no volume is left'
 is "$(find "$T/scratch" "$T/store/tmp" -mindepth 1 2>/dev/null)" '' \
 	'no temporary file is left'
 is "$(find "$T/store" -type f -printf '%P\n' | grep -vE \
-	'^(output/[a-z0-9]{10}\.tar\.zst|dist/[a-z0-9]{10}/.*|(manifests|deployments)/[a-z0-9]{10}\.json|logs/[a-z0-9]{10}\.txt)$')" \
+	'^(output/[a-z0-9]{10}\.tar\.zst|dist/[a-z0-9]{10}/.*|(manifests|deployments)/[a-z0-9]{10}\.json|logs/[a-z0-9]{10}\.(txt|times))$')" \
 	'' 'the store holds what is documented'
 is "$(rcli --scan | grep -vxE \
 	"davit:(deployment:[a-z0-9]{10}|deployments|workers|lease:$worker|check|filled)")" \

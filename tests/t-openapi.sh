@@ -100,7 +100,7 @@ ask GET "/status/$id"
 etag=$(jq -r -R 'select(test("^etag:"; "i")) | .[6:] | rtrimstr("\r")' \
 	"$to/head")
 ask GET "/status/$id?wait=1&after=building" -H "If-None-Match: $etag"
-ask GET "/log/$id?offset=0"
+ask GET "/log/$id?offset=0&timestamps=1"
 ask GET '/deployments?limit=1'
 
 # Everything that a record can hold, from the store's copy.

@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "lib/bounds.h"
 #include "lib/buf.h"
 #include "lib/child.h"
 #include "lib/conf.h"
@@ -600,6 +601,33 @@ claim_begins_with_an_empty_log(void **state)
 }
 
 static void
+parts_of_a_log_have_their_times(void **state)
+{
+	struct buf times = BUF_INIT;
+	long long first, second;
+	int64_t before = name_now_ms();
+
+	submit("aaaaaaaaaa", 0);
+	take_and_claim("w", "aaaaaaaaaa");
+	queue_log_append(q, "aaaaaaaaaa", 1, 0, "one\n", 4, NULL);
+	/* Within a step of the first, and nothing new: no times of their own.
+	 */
+	queue_log_append(q, "aaaaaaaaaa", 1, 4, "two\n", 4, NULL);
+	usleep((LOG_TIMES_STEP_MS + 20) * 1000);
+	queue_log_append(q, "aaaaaaaaaa", 1, 4, "two\n", 4, NULL);
+	queue_log_append(q, "aaaaaaaaaa", 1, 8, "three\n", 6, NULL);
+	assert_int_equal(queue_log_times(q, "aaaaaaaaaa", &times, NULL), 0);
+	assert_int_equal(sscanf(buf_str(&times), "0 %lld;8 %lld;", &first,
+			     &second), 2);
+	assert_true(first >= before && second >= first + LOG_TIMES_STEP_MS);
+	assert_true(second <= name_now_ms());
+	buf_reset(&times);
+	assert_int_equal(queue_log_times(q, "zzzzzzzzzz", &times, NULL), 0);
+	assert_int_equal(times.len, 0);
+	buf_clear(&times);
+}
+
+static void
 settled_id_leaves_no_log(void **state)
 {
 	char id[ID_LENGTH + 1];
@@ -607,10 +635,12 @@ settled_id_leaves_no_log(void **state)
 	submit("aaaaaaaaaa", 0);
 	take_and_claim("w", "aaaaaaaaaa");
 	queue_log_append(q, "aaaaaaaaaa", 1, 0, "x", 1, NULL);
+	assert_int_equal(number("EXISTS davit:log-times:aaaaaaaaaa"), 1);
 	queue_finish(q, "w", "aaaaaaaaaa", 1, STATE_DEPLOYED, NULL, NULL);
 	assert_int_equal(queue_settle_done(q, "aaaaaaaaaa", NULL), 0);
 	assert_int_equal(queue_settle_next(q, id, NULL), 0);
 	assert_int_equal(number("EXISTS davit:log:aaaaaaaaaa"), 0);
+	assert_int_equal(number("EXISTS davit:log-times:aaaaaaaaaa"), 0);
 	assert_state("aaaaaaaaaa", STATE_DEPLOYED, 1);
 }
 
@@ -797,6 +827,7 @@ main(void)
 		REDIS_TEST(held_ids_are_told),
 		REDIS_TEST(log_grows_and_is_read_by_offset),
 		REDIS_TEST(claim_begins_with_an_empty_log),
+		REDIS_TEST(parts_of_a_log_have_their_times),
 		REDIS_TEST(settled_id_leaves_no_log),
 		REDIS_TEST(cancel_of_a_waiting_one_is_at_once),
 		REDIS_TEST(cancel_of_a_taken_one_is_a_wish),

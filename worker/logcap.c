@@ -94,16 +94,39 @@ logcap_free(struct logcap *c)
 	free(c);
 }
 
+/* Inside a character of UTF-8? */
+static bool
+continues(char c)
+{
+	return ((unsigned char)c & 0xc0) == 0x80;
+}
+
+/* How much of what comes belongs to the head: whole characters, and nothing
+ * after the first that has no room. */
+static size_t
+take_head(struct logcap *c, const char *p, size_t n)
+{
+	size_t head = c->head_left;
+
+	if (n <= head) {
+		c->head_left -= n;
+		return n;
+	}
+	for (int i = 0; i < 3 && head > 0 && continues(p[head]); i++)
+		head--;
+	c->head_left = 0;
+	return head;
+}
+
 void
 logcap_add(struct logcap *c, const void *data, size_t n, struct buf *out)
 {
 	const char *p = data;
-	size_t head = n < c->head_left ? n : c->head_left;
+	size_t head = take_head(c, p, n);
 	size_t room = c->end.size - c->end.len;
 
 	ring_add(&c->tail, p, n);
 	buf_add(out, p, head);
-	c->head_left -= head;
 	p += head;
 	n -= head;
 	if (n > room)
@@ -114,10 +137,18 @@ logcap_add(struct logcap *c, const void *data, size_t n, struct buf *out)
 void
 logcap_end(struct logcap *c, struct buf *out)
 {
-	if (c->left_out > 0)
+	struct buf end = BUF_INIT;
+	size_t cut = 0;
+
+	ring_copy(&c->end, &end);
+	if (c->left_out > 0) {
+		while (cut < 3 && cut < end.len && continues(end.data[cut]))
+			cut++;
 		buf_addf(out, "\n[davit: %llu bytes left out]\n",
-		    (unsigned long long)c->left_out);
-	ring_copy(&c->end, out);
+		    (unsigned long long)c->left_out + cut);
+	}
+	buf_add(out, buf_str(&end) + cut, end.len - cut);
+	buf_clear(&end);
 	c->end.len = c->end.next = 0;
 	c->left_out = 0;
 }

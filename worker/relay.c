@@ -17,10 +17,14 @@
 #include "lib/queue.h"
 #include "worker/link.h"
 #include "worker/logcap.h"
+#include "worker/logtext.h"
 
 /* Log bytes go to Redis when they are this old or this many. */
 #define LOG_AGE_MS 100
 #define LOG_BATCH_BYTES ((size_t)32 * 1024)
+
+/* A line that has begun is not passed on before: it may be drawn over. */
+#define LINE_AGE_MS 500
 
 /* So many may wait while Redis is away. */
 #define LOG_WAITING_BYTES ((size_t)256 * 1024)
@@ -35,10 +39,12 @@
 struct relay {
 	struct deployment *d;
 	int log_fd, event_fd;		/* -1: at its end */
+	struct logtext *text;
 	struct logcap *cap;
 	struct buf log;			/* not yet in Redis */
 	int64_t log_offset;		/* where it belongs */
 	int64_t log_due;		/* name_tick_ms() */
+	int64_t line_due;		/* of a line that has begun */
 	struct buf in;			/* events; the first is not answered */
 	struct json *done;		/* the last one */
 	int stage;			/* -1: none yet */
@@ -53,8 +59,10 @@ relay_new(struct deployment *d, int log_fd, int event_fd, size_t log_bytes)
 	r->d = d;
 	r->log_fd = log_fd;
 	r->event_fd = event_fd;
+	r->text = logtext_new();
 	r->cap = logcap_new(log_bytes);
 	r->log_due = INT64_MAX;
+	r->line_due = INT64_MAX;
 	r->stage = -1;
 	return r;
 }
@@ -67,6 +75,7 @@ relay_free(struct relay *r)
 	deployment_free(r->d);
 	fdio_close(&r->log_fd);
 	fdio_close(&r->event_fd);
+	logtext_free(r->text);
 	logcap_free(r->cap);
 	buf_clear(&r->log);
 	buf_clear(&r->in);
@@ -126,20 +135,53 @@ read_some(int *fd, char *data, size_t size)
 	return 0;
 }
 
-static bool
-read_log(struct relay *r)
+/* What the filter lets through: into the log, as far as that has room. */
+static void
+take_text(struct relay *r, struct buf *text)
 {
-	char data[LOG_BATCH_BYTES];
-	size_t n = read_some(&r->log_fd, data, sizeof(data));
-
-	logcap_add(r->cap, data, n, &r->log);
+	logcap_add(r->cap, buf_str(text), text->len, &r->log);
+	buf_clear(text);
 	if (r->lost)
 		buf_reset(&r->log);
 	if (r->log.len > 0 && r->log_due == INT64_MAX)
 		r->log_due = name_tick_ms() + LOG_AGE_MS;
 	if (r->log.len >= LOG_BATCH_BYTES)
 		r->log_due = 0;
+	if (!logtext_waits(r->text))
+		r->line_due = INT64_MAX;
+	else if (r->line_due == INT64_MAX)
+		r->line_due = name_tick_ms() + LINE_AGE_MS;
+}
+
+static bool
+read_log(struct relay *r)
+{
+	char data[LOG_BATCH_BYTES];
+	size_t n = read_some(&r->log_fd, data, sizeof(data));
+	struct buf text = BUF_INIT;
+
+	logtext_add(r->text, data, n, &text);
+	take_text(r, &text);
 	return n > 0;
+}
+
+static void
+flush_line(struct relay *r)
+{
+	struct buf text = BUF_INIT;
+
+	logtext_flush(r->text, &text);
+	take_text(r, &text);
+}
+
+static void
+end_log(struct relay *r)
+{
+	struct buf text = BUF_INIT;
+
+	logtext_end(r->text, &text);
+	take_text(r, &text);
+	logcap_end(r->cap, &r->log);
 }
 
 void
@@ -163,7 +205,9 @@ relay_read_events(struct relay *r, struct err *e)
 int64_t
 relay_due(const struct relay *r)
 {
-	return event_waits(r) ? 0 : r->log_due;
+	if (event_waits(r))
+		return 0;
+	return r->log_due < r->line_due ? r->log_due : r->line_due;
 }
 
 /* ---- the log ---- */
@@ -364,6 +408,8 @@ serve_event(struct relay *r, struct link *l)
 void
 relay_pass_on(struct relay *r, struct link *l)
 {
+	if (r->line_due <= name_tick_ms())
+		flush_line(r);
 	if (!link_ready(l))
 		return;
 	if (r->log_due <= name_tick_ms() && !append_log(r, l))
@@ -404,7 +450,7 @@ relay_end(struct relay *r)
 	take_last_word(r);
 	fdio_close(&r->log_fd);
 	fdio_close(&r->event_fd);
-	logcap_end(r->cap, &r->log);
+	end_log(r);
 }
 
 enum relay_done

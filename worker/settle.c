@@ -49,6 +49,23 @@ out:
 	return rc;
 }
 
+/* Before the log: where that is in the store, its times are as well. */
+static int
+copy_times(struct queue *q, struct store *store, const char *id,
+    struct err *e)
+{
+	char *key = xasprintf("logs/%s.times", id);
+	struct buf times = BUF_INIT;
+	int rc = queue_log_times(q, id, &times, e);
+
+	if (rc == 0 && times.len > 0)
+		rc = store_put(store, key, "text/plain; charset=utf-8",
+		    times.data, times.len, e);
+	buf_clear(&times);
+	free(key);
+	return rc;
+}
+
 static int
 copy_log(struct queue *q, struct store *store, const struct deployment *d,
     struct err *e)
@@ -64,7 +81,8 @@ copy_log(struct queue *q, struct store *store, const struct deployment *d,
 		rc = 0; /* in the store already, or lost with Redis */
 		goto out;
 	}
-	if ((w = store_put_open(store, key, "text/plain; charset=utf-8",
+	if (copy_times(q, store, d->id, e) == -1 ||
+	    (w = store_put_open(store, key, "text/plain; charset=utf-8",
 		 e)) == NULL)
 		goto out;
 	if ((whole = copy_pieces(q, d->id, w, e)) == 1)
