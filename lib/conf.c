@@ -393,6 +393,12 @@ conf_pkgdatadir(void)
 	return env_or("DAVIT_PKGDATADIR", DAVIT_PKGDATA_PATH);
 }
 
+const char *
+conf_sysconfdir(void)
+{
+	return env_or("DAVIT_SYSCONFDIR", DAVIT_SYSCONF_PATH);
+}
+
 char *
 conf_site_url(const struct conf *c, const char *id)
 {

@@ -92,9 +92,11 @@ void conf_free(struct conf *);
 const char *conf_default_path(void);
 
 /* Where helper programs are: $DAVIT_LIBEXECDIR (tests), else compiled in.
- * And the data files: $DAVIT_PKGDATADIR, else compiled in. */
+ * And the data files: $DAVIT_PKGDATADIR; and the operator's files other than
+ * davit.conf: $DAVIT_SYSCONFDIR. */
 const char *conf_libexecdir(void);
 const char *conf_pkgdatadir(void);
+const char *conf_sysconfdir(void);
 
 /* "https://{id}.domain[:port]/".  Owned by the caller. */
 char *conf_site_url(const struct conf *, const char *id);

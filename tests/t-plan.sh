@@ -35,6 +35,18 @@ like "$words" 'build +pnpm exec vite build' 'vite: building'
 like "$words" 'output +www, else dist' 'vite: its own output first'
 like "$words" 'spa +yes' 'vite: one page'
 
+mkdir "$T/etc"
+printf 'framework %s\n\twhen dep vite\n\trank bundler\n\toutput own\n' ours \
+	>"$T/etc/frameworks"
+export DAVIT_SYSCONFDIR=$T/etc
+plan "$T/vite"
+like "$words" 'framework +ours.*output +own' "the operator's framework wins"
+echo 'rank no' >"$T/etc/frameworks"
+plan "$T/vite"
+like "$rc $words" '1 .*etc/frameworks:1: rank: it belongs to no framework' \
+	'and a mistake in it is told'
+rm "$T/etc/frameworks"
+
 plan "$T/static"
 is $rc 0 'static: a plan'
 like "$words" 'output +public' 'static: where'

@@ -1,10 +1,13 @@
 #include "tests/unit.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "lib/buf.h"
 #include "lib/err.h"
+#include "lib/mem.h"
 #include "lib/name.h"
 #include "worker/frameworks.h"
 #include "worker/project.h"
@@ -139,6 +142,54 @@ the_installed_table_is_whole(void **state)
 	frameworks_free(t);
 }
 
+static void
+write_file(const char *path, const char *text)
+{
+	FILE *f = fopen(path, "w");
+
+	assert_non_null(f);
+	assert_true(fputs(text, f) >= 0 && fclose(f) == 0);
+}
+
+static void
+the_operators_entries_come_first_and_replace_ours(void **state)
+{
+	static const char text[] = "framework own-vite\n"
+				   "rank bundler\nwhen dep vite\noutput o\n"
+				   "framework astro\n"
+				   "when dep x\noutput mine\ncache a b/c\n";
+	char dir[] = "/tmp/davit-frameworks.XXXXXX";
+	struct frameworks *t, *ours = frameworks_load(NULL);
+	char *path;
+	struct err e;
+	size_t n = 0;
+
+	assert_non_null(mkdtemp(dir));
+	setenv("DAVIT_SYSCONFDIR", dir, 1);
+	path = xasprintf("%s/frameworks", dir);
+	write_file(path, text);
+	assert_non_null(t = frameworks_load(&e));
+	assert_string_equal(frameworks_at(t, 0)->id, "own-vite");
+	assert_string_equal(frameworks_find(t, "astro")->outputs[0], "mine");
+	assert_string_equal(frameworks_find(t, "astro")->caches[1], "b/c");
+	assert_int_equal(frameworks_count(t), frameworks_count(ours) + 1);
+	while (frameworks_patterns(t)[n] != NULL)
+		n++;
+	assert_true(n > 10);
+	frameworks_free(t);
+
+	write_file(path, "x y\n");
+	assert_null(frameworks_load(&e));
+	assert_int_equal(e.code, ERR_CONFIG);
+	assert_non_null(strstr(e.msg, path));
+	assert_non_null(strstr(e.msg, ":1: x: no such key"));
+	unlink(path);
+	rmdir(dir);
+	unsetenv("DAVIT_SYSCONFDIR");
+	frameworks_free(ours);
+	free(path);
+}
+
 /* A text as long as is looked at, and as bad for a matcher as one can be. */
 static void
 a_hostile_configuration_costs_little(void **state)
@@ -174,6 +225,8 @@ main(void)
 		cmocka_unit_test(an_entry_has_all_that_is_written),
 		cmocka_unit_test(lines_all_hold_and_alternatives_suffice),
 		cmocka_unit_test(the_installed_table_is_whole),
+		cmocka_unit_test(
+		    the_operators_entries_come_first_and_replace_ours),
 		cmocka_unit_test(a_hostile_configuration_costs_little),
 	};
 

@@ -10,6 +10,7 @@
 #include "lib/err.h"
 #include "lib/fdio.h"
 #include "lib/mem.h"
+#include "lib/name.h"
 #include "worker/list.h"
 #include "worker/project.h"
 
@@ -208,7 +209,7 @@ all_hold(const struct conditions *list, const struct project *p,
 
 /* ---- the file ---- */
 
-enum key_type { STRING, WORDS, LINE, RANK, BOOL, CONDITIONS };
+enum key_type { STRING, WORDS, PATHS, LINE, RANK, BOOL, CONDITIONS };
 
 #define FIELD(field) offsetof(struct framework, field)
 #define RULES(field) offsetof(struct framework_rules, field)
@@ -225,6 +226,7 @@ static const struct key {
 	{ "command", STRING, FIELD(command) },
 	{ "output", WORDS, FIELD(outputs) },
 	{ "immutable", WORDS, FIELD(immutable) },
+	{ "cache", PATHS, FIELD(caches) },
 	{ "env", LINE, FIELD(env) },
 	{ "spa", BOOL, FIELD(spa) },
 	{ "refuse", STRING, FIELD(refuse) },
@@ -251,6 +253,17 @@ set_rank(enum framework_rank *rank, const char *text, struct err *e)
 }
 
 static int
+add_paths(char ***list, const char *text, struct err *e)
+{
+	list_add_words(list, text);
+	for (char **v = *list; *v != NULL; v++)
+		if (!name_is_path(*v))
+			return err_set(e, ERR_CONFIG, "%.60s: a directory "
+			    "inside the site's is needed", *v);
+	return 0;
+}
+
+static int
 set_key(struct framework *f, const struct key *k, char *value, int line,
     struct err *e)
 {
@@ -264,6 +277,8 @@ set_key(struct framework *f, const struct key *k, char *value, int line,
 	case WORDS:
 		list_add_words(at, value);
 		return 0;
+	case PATHS:
+		return add_paths(at, value, e);
 	case LINE:
 		list_add(at, value);
 		return 0;
@@ -400,22 +415,6 @@ frameworks_parse(const char *text, const char *name, struct err *e)
 	return t;
 }
 
-struct frameworks *
-frameworks_load(struct err *e)
-{
-	char *path = xasprintf("%s/frameworks", conf_pkgdatadir());
-	struct frameworks *t = NULL;
-	struct buf text = BUF_INIT;
-
-	if (fdio_slurp_file(path, CONF_MAX_BYTES, &text, e) == -1)
-		err_recode(e, ERR_CONFIG);
-	else
-		t = frameworks_parse(buf_str(&text), path, e);
-	buf_clear(&text);
-	free(path);
-	return t;
-}
-
 static void
 framework_free(struct framework *f)
 {
@@ -427,12 +426,72 @@ framework_free(struct framework *f)
 	list_free(f->scripts);
 	list_free(f->outputs);
 	list_free(f->immutable);
+	list_free(f->caches);
 	list_free(f->env);
 	conditions_free(&f->rules->when);
 	conditions_free(&f->rules->server);
 	conditions_free(&f->rules->fixed);
 	conditions_free(&f->rules->output_in);
 	free(f->rules);
+}
+
+/* ---- the operator's and ours ---- */
+
+static struct frameworks *
+load(const char *dir, struct err *e)
+{
+	char *path = xasprintf("%s/frameworks", dir);
+	struct frameworks *t = NULL;
+	struct buf text = BUF_INIT;
+
+	if (fdio_slurp_file(path, CONF_MAX_BYTES, &text, e) == 0)
+		t = frameworks_parse(buf_str(&text), path, e);
+	buf_clear(&text);
+	free(path);
+	return t;
+}
+
+/* Ours go behind the operator's; of an id that is in both, his counts. */
+static void
+append(struct frameworks *own, struct frameworks *ours)
+{
+	own->v = xreallocarray(own->v, own->n + ours->n, sizeof(*own->v));
+	for (size_t i = 0, n = own->n; i < ours->n; i++) {
+		bool there = false;
+
+		for (size_t k = 0; k < n && !there; k++)
+			there = strcmp(own->v[k].id, ours->v[i].id) == 0;
+		if (there)
+			framework_free(&ours->v[i]);
+		else
+			own->v[own->n++] = ours->v[i];
+	}
+	ours->n = 0;
+	frameworks_free(ours);
+	free(own->patterns);
+	own->npatterns = 0;
+	gather_patterns(own);
+}
+
+struct frameworks *
+frameworks_load(struct err *e)
+{
+	struct frameworks *ours = load(conf_pkgdatadir(), e), *own;
+	struct err why;
+
+	if (ours == NULL) {
+		err_recode(e, ERR_CONFIG);
+		return NULL;
+	}
+	if ((own = load(conf_sysconfdir(), &why)) != NULL) {
+		append(own, ours);
+		return own;
+	}
+	if (why.code == ERR_NOTFOUND)
+		return ours;
+	frameworks_free(ours);
+	err_set(e, ERR_CONFIG, "%s", why.msg);
+	return NULL;
 }
 
 void

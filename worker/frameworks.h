@@ -33,6 +33,7 @@ struct framework {
 	char *command;		/* the same, of the image */
 	char **outputs;
 	char **immutable;	/* directories of hashed names */
+	char **caches;		/* directories that the next build may use */
 	char **env;		/* NAME=VALUE */
 	bool spa;
 	char *refuse;		/* how to make it static */
@@ -44,7 +45,8 @@ struct framework {
 struct frameworks *frameworks_parse(const char *text, const char *name,
     struct err *);
 
-/* The file "frameworks" of conf_pkgdatadir(). */
+/* The operator's own, of conf_sysconfdir() and perhaps missing, and then the
+ * file "frameworks" of conf_pkgdatadir(), without the ids that he has. */
 struct frameworks *frameworks_load(struct err *);
 void frameworks_free(struct frameworks *);
 

@@ -13,6 +13,7 @@
 #include "lib/mem.h"
 #include "worker/buildlog.h"
 #include "worker/cache.h"
+#include "worker/list.h"
 #include "worker/plan.h"
 
 #define PIECE_BYTES (256 * 1024)
@@ -49,19 +50,17 @@ static const char list_store[] =
     "home/.local/share/pnpm/store home/.yarn/berry/cache; do "
     "[ ! -d $d ] || printf '%s\\0' $d; done";
 
+/* Those of the arguments that are there. */
 static const char list_caches[] =
-    "find src -maxdepth 6 \\( -path '*/node_modules/.cache' "
-    "-o -path '*/node_modules/.vite' -o -path '*/node_modules/.astro' "
-    "-o -path '*/.next/cache' -o -path '*/.angular/cache' "
-    "-o -name .parcel-cache -o -name .astro -o -name .docusaurus "
-    "-o -path '*/.cache' -not -path '*/node_modules/*' \\) "
-    "-type d -prune -print0";
+    "for d; do [ -L \"$d\" ] || [ ! -d \"$d\" ] || printf '%s\\0' \"$d\"; "
+    "done";
 
 struct keep {
 	const struct box_spec *spec;
 	struct box *box;
 	struct cache *cache;
 	char key[KEY_CHARS + 1];	/* of the packages; "": not kept */
+	char **caches;			/* in /work */
 	bool restored;
 };
 
@@ -97,6 +96,19 @@ set_key(struct keep *k, const struct buf *sums)
 	free(env);
 }
 
+/* Of the site's directory; and of the root, where a workspace's packages are. */
+static void
+find_caches(struct keep *k)
+{
+	const char *dir = k->spec->plan->dir;
+
+	for (char **c = k->spec->plan->caches; c != NULL && *c != NULL; c++) {
+		list_addf(&k->caches, "src/%s", *c);
+		if (dir[0] != '\0')
+			list_addf(&k->caches, "src/%s/%s", dir, *c);
+	}
+}
+
 struct keep *
 keep_new(const struct box_spec *spec, struct box *box, struct cache *cache)
 {
@@ -108,6 +120,7 @@ keep_new(const struct box_spec *spec, struct box *box, struct cache *cache)
 	k->spec = spec;
 	k->box = box;
 	k->cache = cache;
+	find_caches(k);
 	if (cache == NULL || spec->plan->install == NULL)
 		return k;
 	if (box_helper(box, &h, argv, false, NULL) == 0 &&
@@ -124,7 +137,27 @@ keep_free(struct keep *k)
 	if (k == NULL)
 		return;
 	cache_free(k->cache);
+	list_free(k->caches);
 	free(k);
+}
+
+/* Start a script that has the directories of caches as its arguments. */
+static int
+start_script(struct keep *k, struct helper *h, const char *script,
+    struct err *e)
+{
+	size_t n = list_count(k->caches);
+	const char **argv = xcalloc(n + 5, sizeof(*argv));
+	int rc;
+
+	argv[0] = "/bin/sh";
+	argv[1] = "-c";
+	argv[2] = script;
+	argv[3] = "sh";
+	memcpy(argv + 4, k->caches, n * sizeof(*argv));
+	rc = box_helper(k->box, h, argv, false, e);
+	free(argv);
+	return rc;
 }
 
 /* ---- into the box ---- */
@@ -170,7 +203,6 @@ static int
 restore(struct keep *k, const char *kind, const char *key, const char *list)
 {
 	char *script = xasprintf("{ %s; } | xargs -0 -r rm -rf", list);
-	const char *const argv[] = { "/bin/sh", "-c", script, NULL };
 	struct helper h;
 	struct err e;
 	int status, rc = unpack(k, kind, key, &e);
@@ -178,7 +210,7 @@ restore(struct keep *k, const char *kind, const char *key, const char *list)
 	if (rc == -1) {
 		log_warn("what was kept of %s: %s", kind, e.msg);
 		cache_drop(k->cache, kind, key);
-		if (box_helper(k->box, &h, argv, false, NULL) == 0)
+		if (start_script(k, &h, script, NULL) == 0)
 			docker_process_finish(h.process, &status, NULL);
 		helper_free(&h);
 	}
@@ -213,13 +245,12 @@ static int
 draw(struct keep *k, const char *list, int fd, struct err *e)
 {
 	char *script = xasprintf("{ %s; } | tar -c --null -T - -f -", list);
-	const char *const argv[] = { "/bin/sh", "-c", script, NULL };
 	char *data = xmalloc(PIECE_BYTES);
 	int64_t room = cache_room(k->cache);
 	bool any = false;
 	struct helper h;
 	ssize_t n = -1;
-	int status, rc = box_helper(k->box, &h, argv, false, e);
+	int status, rc = start_script(k, &h, script, e);
 
 	while (rc == 0 && (n = helper_read(&h, data, PIECE_BYTES, e)) > 0) {
 		any = any || data[0] != '\0'; /* an empty tar is all zeros */

@@ -19,6 +19,9 @@
  * it more often is a source. */
 #define USUAL_OUTPUTS "dist build out _site www output public"
 
+/* What many tools agree upon. */
+#define USUAL_CACHES ".cache node_modules/.cache"
+
 #define REQUEST "the request"
 
 struct planning {
@@ -476,7 +479,9 @@ name_it(struct planning *g)
 	if (f != NULL) {
 		list_add_list(&plan->env, f->env);
 		list_add_list(&plan->immutable, f->immutable);
+		list_add_list(&plan->caches, f->caches);
 	}
+	list_add_words(&plan->caches, USUAL_CACHES);
 	list_add_list(&plan->env, g->settings.env);
 	if (plan->rule == NULL)
 		plan->rule = given(g, SET_BUILD)
@@ -588,6 +593,7 @@ plan_free(struct plan *plan)
 	list_free(plan->outputs);
 	list_free(plan->env);
 	list_free(plan->immutable);
+	list_free(plan->caches);
 	list_free(plan->why);
 	free(plan);
 }

@@ -33,6 +33,7 @@ struct plan {
 	bool spa;
 	char **env;		/* NAME=VALUE */
 	char **immutable;
+	char **caches;		/* directories that the next build may use */
 	char *manager;		/* "npm", "pnpm", "yarn"; NULL: none */
 	int node;		/* major */
 	char *node_source;	/* where that is said */
