@@ -91,6 +91,7 @@ static const struct key keys[] = {
 	{ "build_cpus", TYPE_CPUS, AT(build_cpus), "2", 100, 256000 },
 	NUMBER(build_pids, "1024", 16, 65536),
 	STRING(build_network, "davit-build"),
+	{ "build_guard", TYPE_BOOL, AT(build_guard), "yes", 0, 0 },
 	STRING(build_allow_hosts, ""),
 	STRING(build_ca, ""),
 	STRING(image, "davit/builder:22"),

@@ -61,6 +61,7 @@ struct conf {
 	int64_t build_cpus;	/* thousandths of a CPU */
 	int64_t build_pids;
 	char *build_network;	/* a Docker network's name */
+	bool build_guard;	/* no build without firewall rules for that */
 	char *build_allow_hosts; /* that builds reach on private addresses */
 	char *build_ca;		/* CA bundle builds trust; "" for none */
 	char *image;

@@ -227,6 +227,7 @@ write_conf() { # [LINE…]
 		scratch $T/scratch
 		docker unix:$docker_socket
 		build_ca /etc/ssl/certs/ca-certificates.crt
+		build_guard no
 		worker $worker
 		stop_time 5
 		lease_time 3

@@ -16,7 +16,7 @@ guard=$top_srcdir/worker/image/ensure-network
 trap 'services_end; "$guard" --docker "unix:$docker_socket" \
 	--network "$network" --remove' EXIT
 
-limits=("build_network $network" 'build_time 60' 'build_memory 256M'
+limits=("build_network $network" 'build_guard yes' 'build_time 60' 'build_memory 256M'
 	'build_disk 48M' 'build_pids 64' 'log_bytes 64K')
 write_conf "${limits[@]}" 'build_allow_hosts 10.1.2.3:4873'
 runs 'ensure-network makes the network and its rules' \
@@ -77,6 +77,27 @@ attempt() { # FIELD VALUE…
 
 start_redis
 start_davitd
+
+# --- a network without rules ---
+
+told=/run/davit-network/$network
+waits_for_it() { # the marker is away, or another's
+	rcli get davit:waiting-for | grep -qx network
+}
+is "$(cat "$told")" "$(cat /proc/sys/kernel/random/boot_id) $(docker_api \
+	GET "/networks/$network" | jq -r .Id)" \
+	'ensure-network tells what it has guarded'
+sed -i 's/^./x/' "$told"
+submit <<<'mkdir out; echo hi >out/index.html'
+poll_until 30 waits_for_it
+is "$(rcli hget "davit:deployment:$id" state)" queued \
+	'rules of another boot: no build is started'
+like "$(<"$T/log/davitd")" "the network of builds, $network, has no firewall" \
+	'and davitd tells what to do'
+"$guard" -c "$T/davit.conf" >/dev/null
+poll_until 60 is_over "$id"
+is "$(rcli hget "davit:deployment:$id" state)" deployed \
+	'once there are rules it is built'
 
 # --- what a build can reach ---
 

@@ -21,6 +21,7 @@
 #include "worker/docker.h"
 #include "worker/events.h"
 #include "worker/explain.h"
+#include "worker/netguard.h"
 #include "worker/ready.h"
 #include "worker/rulecheck.h"
 #include "worker/watch.h"
@@ -109,7 +110,7 @@ make_spare(struct docker *docker, const struct conf *conf, struct err *e)
 		    conf->image);
 	spec.image = image;
 	if (rc != -1 &&
-	    (rc = docker_ensure_network(docker, conf->build_network, e)) != -1)
+	    (rc = netguard_ensure(docker, conf, e)) != -1)
 		rc = docker_make_spare(docker, &spec, e);
 	free(image);
 	return rc;
@@ -144,8 +145,10 @@ ready(const struct conf *conf)
 	    store_check(store, &e) == -1)
 		goto out;
 	status = READY_NO_DOCKER;
-	if ((docker = docker_open(conf->docker, &e)) != NULL)
-		status = EXIT_SUCCESS;
+	if ((docker = docker_open(conf->docker, &e)) == NULL)
+		goto out;
+	status = netguard_ensure(docker, conf, &e) == -1 ? READY_NO_NETWORK
+							 : EXIT_SUCCESS;
 out:
 	if (status != EXIT_SUCCESS)
 		log_warn("%s", e.msg);

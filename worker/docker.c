@@ -271,14 +271,16 @@ docker_ensure_network(struct docker *d, const char *name, struct err *e)
 	return status == -1 ? -1 : status != 409;
 }
 
-int
-docker_has_image(struct docker *d, const char *image, char **id,
-    struct err *e)
+/* Ask for what the engine knows by the path.  1: it is there, and *id is its
+ * "Id", or else otherwise; 0; -1. */
+static int
+find(struct docker *d, const char *what, char *path, char **id,
+    const char *otherwise, struct err *e)
 {
 	struct json *answer = NULL;
-	struct docker_call c = { .what = "look for the image",
+	struct docker_call c = { .what = what,
 		.method = "GET",
-		.path = xasprintf("/images/%s/json", image),
+		.path = path,
 		.answer = &answer,
 		.also = 404 };
 	long status = docker_call(d, &c, e);
@@ -287,7 +289,23 @@ docker_has_image(struct docker *d, const char *image, char **id,
 		return status == -1 ? -1 : 0;
 	*id = xstrdup_null(json_get_string(answer, "Id"));
 	if (*id == NULL)
-		*id = xstrdup(image);
+		*id = xstrdup(otherwise);
 	json_free(answer);
 	return 1;
+}
+
+int
+docker_find_network(struct docker *d, const char *name, char **id,
+    struct err *e)
+{
+	return find(d, "look for the network",
+	    xasprintf("/networks/%s", name), id, "", e);
+}
+
+int
+docker_has_image(struct docker *d, const char *image, char **id,
+    struct err *e)
+{
+	return find(d, "look for the image",
+	    xasprintf("/images/%s/json", image), id, image, e);
 }

@@ -31,6 +31,11 @@ void docker_free(struct docker *);
  * rule knows it (worker/image/ensure-network); 0: it was there; -1. */
 int docker_ensure_network(struct docker *, const char *name, struct err *);
 
+/* 1: the network is there, and *id, owned by the caller, names this very one;
+ * 0: it is not; -1. */
+int docker_find_network(struct docker *, const char *name, char **id,
+    struct err *);
+
 /* 1: the image is there, and *id, owned by the caller, is its very own name;
  * 0: it is not; -1. */
 int docker_has_image(struct docker *, const char *image, char **id,

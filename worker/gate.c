@@ -82,10 +82,11 @@ reap_probe(struct gate *g)
 		return;
 	}
 	backoff_fail(&g->pause);
+	g->away = "docker";
 	if (WIFEXITED(status) && WEXITSTATUS(status) == READY_NO_STORE)
 		g->away = "store";
-	else
-		g->away = "docker";
+	if (WIFEXITED(status) && WEXITSTATUS(status) == READY_NO_NETWORK)
+		g->away = "network";
 }
 
 /* ---- this machine ---- */

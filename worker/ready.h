@@ -4,5 +4,6 @@
 
 #define READY_NO_STORE 2
 #define READY_NO_DOCKER 3
+#define READY_NO_NETWORK 4
 
 #endif
