@@ -124,10 +124,24 @@ slots_have(const struct slots *s, const char *id)
 	return false;
 }
 
+/* Those that somebody waits for.  What has ended keeps caches and removes its
+ * container beside the next builds, as many at once as these. */
+static int64_t
+busy(const struct slots *s)
+{
+	int64_t n = 0;
+
+	for (size_t i = 0; i < s->n; i++)
+		n += s->slot[i]->phase != LEAVING || !s->slot[i]->reported;
+	return n;
+}
+
 bool
 slots_want(const struct slots *s)
 {
-	return !s->draining && (int64_t)s->n < s->conf->builds &&
+	int64_t builds = s->conf->builds;
+
+	return !s->draining && busy(s) < builds && (int64_t)s->n < 2 * builds &&
 	    !backoff_waits(&s->pause);
 }
 
