@@ -212,6 +212,24 @@ project <<<'1'
 build
 fails_as no_image 'no image'
 
+like "$(jq -r .message <<<"$end")" \
+	'davit/no-such-image:22 .*/image/build-image --node 22$' 'no image: how to make it'
+no_variant() { # NAME FILE TEXT
+	rm -rf "$T/tmp/p"
+	mkdir "$T/tmp/p"
+	printf '%s\n' "$3" >"$T/tmp/p/$2"
+	[ "$1" != ruby ] || echo 'gem "jekyll"' >"$T/tmp/p/Gemfile"
+	source_of "$T/tmp/p"
+	build
+	like "$(jq -r '.error + " " + .message' <<<"$end")" \
+		"^no_image .*:22-$1 .*/build-image --node 22 --variant $1\$" \
+		"$2: no image $1, and how to make it"
+}
+no_variant python mkdocs.yml 'site_name: x'
+no_variant python conf.py 'extensions = []'
+no_variant ruby _config.yml 'title: x'
+no_variant full hugo.toml 'title = "x"'
+
 # --- what is nobody's fault ---
 
 write_conf "docker unix:$T/no-docker.sock"

@@ -110,7 +110,7 @@ jq -c --arg id $full '.id = $id | .state = "failed" | .dir = "web" |
 	.owner = "alice" | .keep_ignored = true | .ignored = {count: 1,
 	names: ["a"]} | .notes = ["n"] | .plan = {framework: "vite", name: "Vite", rule: "r",
 	install: "i", build: "b", output: "o", outputs: ["o", "p"], spa: true,
-	node: "22", node_source: "n", package_manager: "npm", env: ["A"],
+	node: "22", node_source: "n", package_manager: "npm", image: "full", env: ["A"],
 	immutable: ["x"], why: ["y"]} | .error = {code: "build_failed",
 	message: "m", tail: "t"} | .stages[0] = {name: "fetch",
 	state: "failed", started: 1, ended: 2}' <<<"$(api GET "/status/$id")" \

@@ -15,6 +15,7 @@
 #include "worker/buildlog.h"
 #include "worker/checkout.h"
 #include "worker/list.h"
+#include "worker/netguard.h"
 #include "worker/nodeversion.h"
 #include "worker/plan.h"
 
@@ -34,9 +35,10 @@ struct box {
 /* ---- making and removing ---- */
 
 /* The image of davit.conf, with the plan's major in place of the one that its
- * tag begins with ("davit/builder:22-full").  Owned by the caller. */
+ * tag begins with ("davit/builder:22-full"), and its variant, if it wants one,
+ * in place of what follows.  Owned by the caller. */
 static char *
-image_for(const char *image, int major)
+image_for(const char *image, int major, const char *variant)
 {
 	const char *tag = strrchr(image, ':');
 	size_t digits;
@@ -44,9 +46,27 @@ image_for(const char *image, int major)
 	if (tag == NULL || strchr(tag, '/') != NULL ||
 	    !isdigit((unsigned char)tag[1]))
 		return xstrdup(image);
+	if (variant != NULL)
+		return xasprintf("%.*s:%d-%s", (int)(tag - image), image,
+		    major, variant);
 	digits = strspn(tag + 1, "0123456789");
 	return xasprintf("%.*s:%d%s", (int)(tag - image), image, major,
 	    tag + 1 + digits);
+}
+
+static int
+no_image(const struct box *b, struct err *e)
+{
+	const struct plan *plan = b->spec.plan;
+	char *image = image_for(b->spec.conf->image, plan->node, plan->image);
+
+	err_set(e, ERR_NO_IMAGE, "there is no builder image %s on this "
+	    "worker; as root, there: %s/image/build-image --node %d%s%s",
+	    image, conf_pkgdatadir(), plan->node,
+	    plan->image != NULL ? " --variant " : "",
+	    plan->image != NULL ? plan->image : "");
+	free(image);
+	return -1;
 }
 
 /* The image with the wanted Node, else with the nearest that there is, by its
@@ -54,38 +74,24 @@ image_for(const char *image, int major)
 static char *
 choose_image(struct box *b, struct err *e)
 {
-	const char *usual = b->spec.conf->image;
+	const char *usual = b->spec.conf->image, *variant = b->spec.plan->image;
 	int wanted = b->spec.plan->node, node = wanted;
-	char *image = image_for(usual, wanted), *id = NULL;
+	char *image = image_for(usual, wanted, variant), *id = NULL;
 	int has = docker_has_image(b->docker, image, &id, e);
 
 	for (size_t i = 0; has == 0 &&
 	    (node = nodeversion_near(wanted, i)) != 0; i++) {
 		free(image);
-		image = image_for(usual, node);
+		image = image_for(usual, node, variant);
 		has = docker_has_image(b->docker, image, &id, e);
 	}
 	if (has == 1 && node != wanted)
 		buildlog_say(b->spec.log, "warning: there is no image for "
 		    "Node %d here; the nearest is %s", wanted, image);
 	if (has == 0)
-		err_set(e, ERR_NO_IMAGE,
-		    "there is no builder image %s on this worker", usual);
+		no_image(b, e);
 	free(image);
 	return has == 1 ? id : NULL;
-}
-
-static int
-ensure_network(struct box *b, struct err *e)
-{
-	const char *name = b->spec.conf->build_network;
-	int made = docker_ensure_network(b->docker, name, e);
-
-	if (made == 1)
-		log_warn("the network %s had to be made, and nothing keeps "
-			 "builds from this machine: run "
-			 "worker/image/ensure-network as root", name);
-	return made == -1 ? -1 : 0;
 }
 
 static int
@@ -101,7 +107,7 @@ start(struct box *b, struct err *e)
 		goto out;
 	docker_set_watch(b->docker, b->spec.watch);
 	if (docker_remove_all(b->docker, spec.conf->worker, job->id, e) == -1 ||
-	    ensure_network(b, e) == -1 ||
+	    netguard_ensure(b->docker, spec.conf, e) == -1 ||
 	    (b->image = choose_image(b, e)) == NULL ||
 	    watch_check(b->spec.watch, e) == -1)
 		goto out;

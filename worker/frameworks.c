@@ -224,6 +224,7 @@ static const struct key {
 	{ "scripts", WORDS, FIELD(scripts) },
 	{ "build", STRING, FIELD(build) },
 	{ "command", STRING, FIELD(command) },
+	{ "image", STRING, FIELD(image) },
 	{ "output", WORDS, FIELD(outputs) },
 	{ "immutable", WORDS, FIELD(immutable) },
 	{ "cache", PATHS, FIELD(caches) },
@@ -422,6 +423,7 @@ framework_free(struct framework *f)
 	free(f->name);
 	free(f->build);
 	free(f->command);
+	free(f->image);
 	free(f->refuse);
 	list_free(f->scripts);
 	list_free(f->outputs);

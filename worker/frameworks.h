@@ -31,6 +31,7 @@ struct framework {
 	char **scripts;		/* of package.json, the preferred one first */
 	char *build;		/* a program of the project's packages */
 	char *command;		/* the same, of the image */
+	char *image;		/* the variant of it that has that */
 	char **outputs;
 	char **immutable;	/* directories of hashed names */
 	char **caches;		/* directories that the next build may use */

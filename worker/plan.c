@@ -480,6 +480,7 @@ name_it(struct planning *g)
 		list_add_list(&plan->env, f->env);
 		list_add_list(&plan->immutable, f->immutable);
 		list_add_list(&plan->caches, f->caches);
+		plan->image = xstrdup_null(f->image);
 	}
 	list_add_words(&plan->caches, USUAL_CACHES);
 	list_add_list(&plan->env, g->settings.env);
@@ -587,6 +588,7 @@ plan_free(struct plan *plan)
 	free(plan->install);
 	free(plan->build);
 	free(plan->manager);
+	free(plan->image);
 	free(plan->node_source);
 	free(plan->dir);
 	list_free(plan->matched);

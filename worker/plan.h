@@ -35,6 +35,7 @@ struct plan {
 	char **immutable;
 	char **caches;		/* directories that the next build may use */
 	char *manager;		/* "npm", "pnpm", "yarn"; NULL: none */
+	char *image;		/* variant of the builder image; NULL: any */
 	int node;		/* major */
 	char *node_source;	/* where that is said */
 	char **why;		/* lines for the log */

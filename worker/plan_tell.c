@@ -43,6 +43,7 @@ plan_to_json(const struct plan *plan)
 		json_set_string(j, "node", node);
 		json_set_string(j, "node_source", plan->node_source);
 		json_set_string(j, "package_manager", plan->manager);
+		json_set_string(j, "image", plan->image);
 	}
 	set_list(j, "env", plan->env);
 	set_list(j, "immutable", plan->immutable);
@@ -72,6 +73,8 @@ plan_print(const struct plan *plan, struct buf *out)
 	if (plan->container) {
 		buf_addf(out, "node       %d, from %s\n", plan->node,
 		    plan->node_source);
+		if (plan->image != NULL)
+			buf_addf(out, "image      with %s\n", plan->image);
 		buf_addf(out, "install    %s\nbuild      %s\n",
 		    plan->install != NULL ? plan->install : "-",
 		    plan->build != NULL ? plan->build : "-");
