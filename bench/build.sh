@@ -1,106 +1,116 @@
 #!/bin/bash
-# bench/build.sh - builds by davit and the same script in `docker run --rm`, on
-# the container's own file system.  A line each:
-#
-#	name <tab> ours, ms <tab> peer's, ms <tab> the peer and its version
-#
-# Both run alternately, ROUNDS times (3); the median counts.  Ours is from the
-# job's arrival at davit-build to its word "deployed", publishing included;
-# davitd's container ahead is there, as it is in service.  In the build tree,
-# or with top_builddir; wants a Docker engine and the builder image.
+# Builds, and the same script in `docker run --rm` on the container's own file
+# system, alternately.  Ours is from the job's arrival at davit-build to its
+# word "deployed", publishing included; the container that davitd starts ahead
+# is there, as it is in service.  And a site without a build step, from queued
+# to deployed, through davitd.
 
-set -euo pipefail
-source_dir=$(cd "$(dirname "$0")/.." && pwd)
-build_dir=${top_builddir:-$PWD}
-socket=${DAVIT_DOCKER_SOCKET:-/var/run/docker.sock}
-rounds=${ROUNDS:-3}
+set -uo pipefail
+# shellcheck source=bench.sh
+. "$(dirname "$0")/bench.sh"
+need_docker
+need jq zstd docker redis-server
+services_begin
 image=davit/builder:22
-dir=$(mktemp -d /var/tmp/davit-bench.XXXXXX)
-export DAVIT_PKGDATADIR=$source_dir/worker DAVIT_CONF=$dir/davit.conf
-davit_build=$build_dir/worker/davit-build
-
-leave() {
-	"$davit_build" --no-spare 2>/dev/null || :
-	rm -rf "$dir"
-}
-trap leave EXIT
-trap 'exit 1' INT TERM HUP
-
-mkdir -p "$dir/store/output" "$dir/trivial"
-cat >"$dir/davit.conf" <<-END
-	domain bench.test
-	store dir $dir/store
-	scratch $dir
-	cache $dir/cache
-	docker unix:$socket
-	worker bench-$$
-	build_ca /etc/ssl/certs/ca-certificates.crt
-END
+conf=('warm yes' "cache $T/cache" "image $image")
+write_conf "${conf[@]}"
+mkdir -p "$T/store/output" "$T/cache" "$T/tmp/trivial" "$T/tmp/static"
 echo '{"scripts":{"build":"mkdir -p dist && echo hi >dist/index.html"}}' \
-	>"$dir/trivial/package.json"
-peer="docker run, $(docker version -f '{{.Server.Version}}')"
+	>"$T/tmp/trivial/package.json"
+make_files "$T/tmp/static" 199
+echo hi >"$T/tmp/static/index.html"
+own "$T/store" "$T/cache"
+docker_name="docker run, $(docker version -f '{{.Server.Version}}')"
 
-now_ms() {
-	printf '%s' $((${EPOCHREALTIME/./} / 1000))
-}
-
-median() { # NUMBER…
-	printf '%s\n' "$@" | sort -n | sed -n "$((($# + 1) / 2))p"
+davit_build() {
+	"${as_user[@]}" "$T/libexec/davit-build" -c "$T/davit.conf" "$@" 3>&-
 }
 
 n=0
-ours() { # SOURCE URL JOB-FIELDS: sets $took
-	local began line
+source_of() { # DIRECTORY: sets $id
 	n=$((n + 1))
 	id=bench$(printf %05d "$n")
 	tar -C "$1" --exclude=./node_modules --exclude=./dist -c . |
-		zstd -q >"$dir/store/output/$id.tar.zst"
-	"$davit_build" --spare
-	began=$(now_ms)
-	took=
-	while read -r line; do
-		case $line in
-		*'"done":"deployed"'*) took=$(($(now_ms) - began)) ;;
-		*'"done":'*) echo "$line" >&2 ;;
-		esac
-	done < <(printf '{"id":"%s","state":"queued","attempt":1,"url":"%s"%s}' \
-		"$id" "$2" "$3" | "$davit_build" 2>&1 >/dev/null)
-	[ -n "$took" ]
+		zstd -q >"$T/store/output/$id.tar.zst"
+	own "$T/store/output/$id.tar.zst"
 }
 
-peers() { # SOURCE SCRIPT: sets $took
-	local began
-	began=$(now_ms)
+# Sets $ms.  Without a descriptor 3, events go to standard error.
+ours() { # SOURCE URL JOB-FIELDS
+	local start line
+	source_of "$1"
+	davit_build --spare || exit 1
+	start=${EPOCHREALTIME/./}
+	ms=
+	while read -r line; do
+		case $line in
+		*'"done":"deployed"'*)
+			ms=$(((${EPOCHREALTIME/./} - start) / 1000))
+			;;
+		*'"done":'*) say "$line" ;;
+		esac
+	done < <(printf '{"id":"%s","state":"queued","attempt":1,"url":"%s"%s}' \
+		"$id" "$2" "$3" | davit_build 2>&1 >/dev/null)
+	[ -n "$ms" ] || exit 1
+}
+
+peers() { # SOURCE SCRIPT: sets $ms
+	local start=${EPOCHREALTIME/./}
 	tar -C "$1" --exclude=./node_modules --exclude=./dist -c . |
-		docker run --rm -i --network davit-build --user 0 \
+		docker run --rm -i --label davit.worker="$worker" \
+			--network davit-build --user 0 \
 			-e npm_config_cafile=/ca.pem -e CI=true \
 			-e NODE_EXTRA_CA_CERTS=/ca.pem \
 			-v /etc/ssl/certs/ca-certificates.crt:/ca.pem:ro \
 			"$image" sh -c "mkdir /src && cd /src && tar -x &&
-				{ $2; } >&2 && tar -c dist" 2>/dev/null \
-			>"$dir/out.tar"
-	took=$(($(now_ms) - began))
-	tar -tf "$dir/out.tar" dist/index.html >/dev/null
+				{ $2; } >&2 && tar -c dist" \
+			2>"$T/log/peer" >"$T/tmp/out.tar"
+	ms=$(((${EPOCHREALTIME/./} - start) / 1000))
+	tar -tf "$T/tmp/out.tar" dist/index.html >/dev/null || exit 1
 }
 
 compare() { # NAME SOURCE URL JOB-FIELDS SCRIPT
-	local a=() b=() round url
+	local a=() b=() round
 	for ((round = 0; round < rounds; round++)); do
-		url=${3//ROUND/$round}
-		ours "$2" "$url" "$4"
-		a+=("$took")
+		ours "$2" "${3//ROUND/$round}" "$4"
+		a+=("$ms")
 		peers "$2" "$5"
-		b+=("$took")
+		b+=("$ms")
+		say "$1: ${a[-1]} ms, peer ${b[-1]} ms"
 	done
-	printf '%s\t%s\t%s\t%s\n' "$1" "$(median "${a[@]}")" \
-		"$(median "${b[@]}")" "$peer"
+	line "$1" "$(median "${a[@]}")" "$(median "${b[@]}")" ms "$docker_name"
 }
 
-vite=$source_dir/examples/vite
-compare build-trivial "$dir/trivial" https://x.test/trivial \
+is_deployed() {
+	[ "$(rcli hget "davit:deployment:$id" state)" = deployed ]
+}
+
+# As the record has it: from queued to the end of publishing.
+static_files() {
+	local all=() round
+	for ((round = 0; round <= rounds; round++)); do
+		source_of "$T/tmp/static"
+		rcli hset "davit:deployment:$id" id "$id" state queued \
+			attempt 1 created 1 url https://x.test/static \
+			queue.started "$(date +%s%3N)" >/dev/null
+		rcli lpush build-queue "$id" >/dev/null
+		poll_until 30 is_deployed || exit 1
+		[ "$round" -eq 0 ] || all+=($(($(rcli hget \
+			"davit:deployment:$id" publish.ended) - $(rcli hget \
+			"davit:deployment:$id" queue.started))))
+	done
+	line build-static-200 "$(median "${all[@]}")" - ms -
+}
+
+vite=$top_srcdir/examples/vite
+compare build-trivial "$T/tmp/trivial" https://x.test/trivial \
 	',"install":""' 'npm run build'
 compare build-vite-cold "$vite" https://x.test/cold-ROUND '' \
 	'npm ci && npm run build'
 ours "$vite" https://x.test/warm ''
 compare build-vite-warm "$vite" https://x.test/warm '' \
 	'npm ci && npm run build'
+davit_build --no-spare
+start_redis
+start_davitd
+static_files
