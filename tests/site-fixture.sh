@@ -38,6 +38,14 @@ put() { # ID PATH CONTENTS
 	printf '%s' "$3" >"$file"
 }
 
+# An alias, as lib/alias.c stores it.
+put_alias() { # NAME ID
+	mkdir -p "$T/store/aliases" "$T/store/live"
+	printf '{"name":"%s","id":"%s","owner":null,"moved":1,"history":[]}' \
+		"$1" "$2" >"$T/store/aliases/$1.json"
+	ln -sfn "../dist/$2" "$T/store/live/$1"
+}
+
 sites_begin() {
 	local f
 	put $plain index.html '<h1>home</h1>'
