@@ -35,7 +35,8 @@ void cache_free(struct cache *);
 struct store *cache_site(struct cache *, struct store *, const char *id,
     struct err *);
 
-/* Open a file as store_get_open() does.  The first who asks fetches it whole,
+/* Open a file, or an encoded form of one, whose sha256 is "", as
+ * store_get_open() does.  The first who asks fetches it whole,
  * and the others wait for that. */
 struct store_reader *cache_read(struct cache *, struct store *, const char *id,
     const struct manifest_file *, int64_t offset, struct store_object *,

@@ -25,6 +25,48 @@ condition_etag_of(char etag[CONDITION_ETAG_SIZE], const void *data, size_t len)
 	condition_etag(etag, hex);
 }
 
+void
+condition_etag_form(char etag[CONDITION_ETAG_SIZE], const char *coding)
+{
+	size_t len = strlen(etag) - 1; /* without the closing quote */
+
+	snprintf(etag + len, CONDITION_ETAG_SIZE - len, "-%s\"", coding);
+}
+
+/* "; q=0", with any number of further zeroes. */
+static bool
+is_refused(const char *rest)
+{
+	rest += strspn(rest, " \t");
+	if (*rest++ != ';')
+		return false;
+	rest += strspn(rest, " \t");
+	if (strncasecmp(rest, "q=0", 3) != 0)
+		return false;
+	rest += 3;
+	if (*rest == '.')
+		rest += 1 + strspn(rest + 1, "0");
+	rest += strspn(rest, " \t");
+	return *rest == '\0' || *rest == ',';
+}
+
+bool
+condition_takes(const char *accept, const char *coding)
+{
+	size_t wanted = strlen(coding);
+
+	while (accept != NULL && *accept != '\0') {
+		size_t len;
+
+		accept += strspn(accept, ", \t");
+		len = strcspn(accept, ",; \t");
+		if (len == wanted && strncasecmp(accept, coding, len) == 0)
+			return !is_refused(accept + len);
+		accept += strcspn(accept, ",");
+	}
+	return false;
+}
+
 /* One entry of the list against etag.  Apache's mod_deflate, for one, puts
  * "-gzip" in front of the closing quote and gets it back: that is ours too. */
 static bool

@@ -10,12 +10,19 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* A strong ETag with its quotes: 128 bits of a SHA-256 are plenty. */
-#define CONDITION_ETAG_SIZE 36
+/* A strong ETag with its quotes: 128 bits of a SHA-256 are plenty; and an
+ * encoded form's "-br" or "-gzip". */
+#define CONDITION_ETAG_SIZE 42
 
 /* From a SHA-256 in hex; or of bytes. */
 void condition_etag(char etag[CONDITION_ETAG_SIZE], const char *sha256);
 void condition_etag_of(char etag[CONDITION_ETAG_SIZE], const void *, size_t);
+
+/* The one of an encoded form. */
+void condition_etag_form(char etag[CONDITION_ETAG_SIZE], const char *coding);
+
+/* Does Accept-Encoding name that coding, and not with "q=0"? */
+bool condition_takes(const char *accept_encoding, const char *coding);
 
 /* True if the If-None-Match list names etag, or is "*". */
 bool condition_has(const char *if_none_match, const char *etag);

@@ -128,14 +128,50 @@ resolve_directory(struct manifest *m, const char *path)
 	return f == NULL ? answer(404, NULL) : redirect(REDIRECT_DROP_SLASH);
 }
 
+/* The path by which a page goes that was asked for by its file's name,
+ * "/docs/index.html" or "/about.html"; NULL: that is its only name. */
+static char *
+clean_path(struct manifest *m, const char *path)
+{
+	static const char ending[] = ".html";
+	const char *name = last_segment(path);
+	size_t len = strlen(path), tail = sizeof(ending) - 1;
+	char *clean;
+
+	if (strcmp(name, "index.html") == 0)
+		return xstrndup(path, (size_t)(name - path));
+	if (strlen(name) <= tail || strcmp(path + len - tail, ending) != 0)
+		return NULL;
+	clean = xstrndup(path, len - tail);
+	if (find(m, clean, "") == NULL)
+		return clean;
+	free(clean);
+	return NULL;
+}
+
+/* A file that has been asked for by its name. */
+static struct resolve
+resolve_named(struct manifest *m, const char *path,
+    const struct manifest_file *f)
+{
+	struct resolve r = answer(200, f);
+
+	if ((r.location = clean_path(m, path)) != NULL) {
+		r.status = 308;
+		r.redirect = REDIRECT_CLEAN;
+	}
+	return r;
+}
+
 /* "/docs": that file, docs.html, or the way to "/docs/".  Else 404. */
 static struct resolve
 resolve_file(struct manifest *m, const char *path)
 {
 	const struct manifest_file *f;
 
-	if ((f = find(m, path, "")) != NULL ||
-	    (f = find(m, path, ".html")) != NULL)
+	if ((f = find(m, path, "")) != NULL)
+		return resolve_named(m, path, f);
+	if ((f = find(m, path, ".html")) != NULL)
 		return answer(200, f);
 	if (find(m, path, "/index.html") != NULL)
 		return redirect(REDIRECT_ADD_SLASH);
@@ -198,6 +234,25 @@ resolve_rule(struct manifest *m, bool forced, const struct rules_request *q,
 	return r->status != 200 || r->file != NULL;
 }
 
+/* A rule that comes before files at the clean path may well lead here: then
+ * the page is shown under its file's name. */
+static void
+stay_where_forced(struct manifest *m, const struct rules_request *q,
+    struct resolve *own)
+{
+	struct rules_request there = *q;
+	struct resolve rule = { 0 };
+
+	if (own->redirect != REDIRECT_CLEAN)
+		return;
+	there.path = own->location;
+	if (resolve_rule(m, true, &there, &rule)) {
+		free(rule.location);
+		free(own->location);
+		*own = answer(200, own->file);
+	}
+}
+
 /* ---- the whole ---- */
 
 static struct resolve
@@ -225,8 +280,11 @@ resolve_path(struct manifest *m, const struct rules_request *q,
 	if (is_hidden(q->path))
 		return answer(404, manifest_find(m, "404.html"));
 	own = resolve_own(m, q->path);
-	if (resolve_rule(m, own.status != 404, q, &rule))
+	if (resolve_rule(m, own.status != 404, q, &rule)) {
+		free(own.location);
 		return rule;
+	}
+	stay_where_forced(m, q, &own);
 	return own.status != 404 ? own : resolve_rest(m, q->path, accept);
 }
 

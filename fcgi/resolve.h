@@ -17,6 +17,7 @@ enum resolve_redirect {
 	REDIRECT_NONE,
 	REDIRECT_ADD_SLASH,	/* to the directory of that name */
 	REDIRECT_DROP_SLASH,	/* to the page of that name */
+	REDIRECT_CLEAN,		/* to the page's clean path */
 	REDIRECT_RULE		/* to where a rule says */
 };
 
@@ -25,7 +26,9 @@ struct resolve {
 	const struct manifest_file *file;	/* NULL: 3xx; or no page for
 						   that status */
 	enum resolve_redirect redirect;
-	char *location;			/* of a rule; owned by the caller */
+	char *location;			/* of a rule, or a clean path, which
+					   is not encoded; owned by the
+					   caller */
 };
 
 /* The request's path is decoded, as request_init() leaves it; its site is not

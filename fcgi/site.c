@@ -3,22 +3,19 @@
  * a site, its manifest what there is; fcgi/resolve decides, and the file comes
  * from the store.
  */
-#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 #include "fcgi/cache.h"
-#include "fcgi/condition.h"
 #include "fcgi/page.h"
-#include "fcgi/parts.h"
 #include "fcgi/reply.h"
 #include "fcgi/request.h"
 #include "fcgi/resolve.h"
 #include "fcgi/responder.h"
+#include "fcgi/send.h"
 #include "fcgi/shelf.h"
+#include "fcgi/visit.h"
 #include "lib/alias.h"
-#include "lib/buf.h"
 #include "lib/conf.h"
 #include "lib/err.h"
 #include "lib/log.h"
@@ -28,201 +25,10 @@
 #include "lib/rules.h"
 #include "lib/store.h"
 
-#define STREAM_STEP (64 * 1024)
-
 /* How many deployments that an alias has left are looked into for a file:
  * fewer than there is room for on a shelf, so that the manifest at hand stays
  * there. */
 #define LEFT_MAX 5
-
-struct site {
-	struct parts parts;
-	struct shelf *shelf;
-	struct cache *cache;	/* NULL: the store is as near */
-	const char *sendfile;	/* the store's directory, where the web
-				   server sends files itself: X-Sendfile */
-};
-
-/* One request on its way. */
-struct visit {
-	struct site *site;
-	struct store *store;
-	const struct request *request;
-	struct reply *reply;
-	char id[ID_LENGTH + 1];	/* of the deployment; "": not known yet */
-	char name[ALIAS_MAX_BYTES + 1];	/* of an alias that the host may be */
-	struct alias *alias;		/* that it is */
-	struct rules_header *headers;	/* of the site's _headers */
-	size_t nheaders;
-};
-
-/* Put the site's own headers in the place of ours.  The media type, which is
- * a header of the reply's start, is given back. */
-static const char *
-dress(struct visit *v, const char *type)
-{
-	for (size_t i = 0; i < v->nheaders; i++) {
-		const struct rules_header *h = &v->headers[i];
-
-		if (strcasecmp(h->name, "Content-Type") == 0) {
-			type = h->value == NULL ? type : h->value;
-			continue;
-		}
-		reply_unset(v->reply, h->name);
-		if (h->value != NULL)
-			reply_header(v->reply, h->name, "%s", h->value);
-	}
-	return type;
-}
-
-/* ---- a file's bytes ---- */
-
-/* Copy [from, to) of the object to the client. */
-static int
-stream(struct visit *v, struct store_reader *r, int64_t left, struct err *e)
-{
-	static char data[STREAM_STEP];
-
-	while (left > 0) {
-		size_t step = left > STREAM_STEP ? STREAM_STEP : (size_t)left;
-		ssize_t n = store_get_data(r, data, step, e);
-
-		if (n == -1)
-			return -1;
-		if (n == 0)
-			return err_set(e, ERR_STORE, "shorter than it was");
-		if (reply_data(v->reply, data, (size_t)n) == -1)
-			return 0; /* nobody is left to read it */
-		left -= n;
-	}
-	return 0;
-}
-
-static int
-send_part(struct visit *v, const struct manifest_file *f, int status,
-    int64_t from, int64_t to, struct err *e)
-{
-	char *key = manifest_file_key(v->id, f->path);
-	struct store_reader *r;
-	struct store_object o;
-	int rc = -1;
-
-	if ((r = cache_read(v->site->cache, v->store, v->id, f, from, &o,
-		 e)) == NULL) {
-		err_within(e, "%s", key);
-		goto out;
-	}
-	if (o.size != f->size) {
-		err_set(e, ERR_STORE, "%s: not of the size that the manifest "
-		    "tells", key);
-		goto out;
-	}
-	rc = 0;
-	reply_start(v->reply, status, dress(v, f->type), to - from);
-	if (!v->reply->bodiless && stream(v, r, to - from, e) == -1)
-		log_error("%s: cut short: %s", key, e->msg);
-out:
-	store_get_close(r);
-	free(key);
-	return rc;
-}
-
-/* Let the web server send it.  The path is percent-encoded, as lighttpd
- * expects. */
-static void
-hand_over(struct visit *v, const struct manifest_file *f)
-{
-	static const char plain[] = "/._-0123456789abcdefghijklmnopqrstuvwxyz"
-				    "ABCDEFGHIJKLMNOPQRSTUVWXYZ";
-	char *key = manifest_file_key(v->id, f->path);
-	struct buf path = BUF_INIT;
-
-	for (const char *p = key; *p != '\0'; p++) {
-		if (strchr(plain, *p) != NULL)
-			buf_addc(&path, *p);
-		else
-			buf_addf(&path, "%%%02X", (unsigned char)*p);
-	}
-	reply_header(v->reply, "X-Sendfile", "%s/%s", v->site->sendfile,
-	    buf_str(&path));
-	reply_start(v->reply, 200, dress(v, f->type), -1);
-	buf_clear(&path);
-	free(key);
-}
-
-/* ---- answers ---- */
-
-static int
-send_file(struct visit *v, const struct manifest_file *f, struct err *e)
-{
-	const struct request *request = v->request;
-	char etag[CONDITION_ETAG_SIZE];
-	int64_t from = 0, to = f->size;
-
-	condition_etag(etag, f->sha256);
-	reply_header(v->reply, "ETag", "%s", etag);
-	reply_header(v->reply, "Cache-Control", "%s",
-	    resolve_cache_control(f->path));
-	if (condition_has(request_variable(request, "HTTP_IF_NONE_MATCH"),
-		etag)) {
-		dress(v, f->type);
-		reply_not_modified(v->reply);
-		return 0;
-	}
-	if (v->site->sendfile != NULL && f->size > STREAM_STEP &&
-	    cache_has(v->site->cache, v->store, v->id, f)) {
-		hand_over(v, f);
-		return 0;
-	}
-	reply_header(v->reply, "Accept-Ranges", "bytes");
-	switch (condition_range(request_variable(request, "HTTP_RANGE"),
-	    request_variable(request, "HTTP_IF_RANGE"), etag, f->size, &from,
-	    &to)) {
-	case RANGE_PART:
-		reply_header(v->reply, "Content-Range", "bytes %lld-%lld/%lld",
-		    (long long)from, (long long)to - 1, (long long)f->size);
-		return send_part(v, f, 206, from, to, e);
-	case RANGE_BEYOND:
-		reply_forget(v->reply);
-		reply_header(v->reply, "Content-Range", "bytes */%lld",
-		    (long long)f->size);
-		page_reply(v->reply, 416);
-		return 0;
-	default:
-		return send_part(v, f, 200, from, to, e);
-	}
-}
-
-static void
-send_redirect(struct visit *v, const struct resolve *to)
-{
-	const struct request *r = v->request;
-	enum resolve_redirect how = to->redirect;
-	size_t len = strlen(r->raw_path);
-	int keep = (int)len - (how == REDIRECT_DROP_SLASH ? 1 : 0);
-
-	if (how == REDIRECT_RULE)
-		reply_header(v->reply, "Location", "%s", to->location);
-	else
-		reply_header(v->reply, "Location", "%.*s%s%s%s", keep,
-		    r->raw_path, how == REDIRECT_ADD_SLASH ? "/" : "",
-		    r->raw_query == NULL ? "" : "?",
-		    r->raw_query == NULL ? "" : r->raw_query);
-	reply_header(v->reply, "Cache-Control", "no-cache");
-	reply_body(v->reply, to->status, NULL, "", 0);
-}
-
-/* A page for a status that is no success: the site's, or a small one. */
-static int
-send_failure(struct visit *v, const struct resolve *r, struct err *e)
-{
-	if (r->file == NULL) {
-		page_reply(v->reply, r->status);
-		return 0;
-	}
-	reply_header(v->reply, "Cache-Control", "no-store");
-	return send_part(v, r->file, r->status, 0, r->file->size, e);
-}
 
 /* The manifest of a live site, by way of the cache where there is one. */
 static struct manifest *

@@ -13,10 +13,11 @@
 /* The form that manifest_to_text() writes. */
 #define MANIFEST_VERSION 1
 
-/* As HTTP calls them. */
-static const char *const encodings[MANIFEST_NENCODINGS] = {
-	[MANIFEST_BROTLI] = "br",
-	[MANIFEST_GZIP] = "gzip",
+static const struct {
+	const char *name, *ending;
+} encodings[MANIFEST_NENCODINGS] = {
+	[MANIFEST_BROTLI] = { "br", ".br" },
+	[MANIFEST_GZIP] = { "gzip", ".gz" },
 };
 
 /* A framework's table has one or two. */
@@ -136,6 +137,18 @@ manifest_at(const struct manifest *m, size_t i)
 	return &m->files[i];
 }
 
+const char *
+manifest_encoding_name(enum manifest_encoding which)
+{
+	return encodings[which].name;
+}
+
+const char *
+manifest_encoding_ending(enum manifest_encoding which)
+{
+	return encodings[which].ending;
+}
+
 void
 manifest_encode(struct manifest *m, const char *path,
     enum manifest_encoding which, int64_t size)
@@ -200,7 +213,7 @@ encodings_of(const struct manifest_file *f)
 		if (f->encoded[i] > 0) {
 			if (j == NULL)
 				j = json_new_object();
-			json_set_int(j, encodings[i], f->encoded[i]);
+			json_set_int(j, encodings[i].name, f->encoded[i]);
 		}
 	return j;
 }
@@ -259,7 +272,7 @@ read_file(void *arg, const char *path, const struct json *row)
 		return -1;
 	memcpy(f.sha256, sha256, sizeof(f.sha256));
 	for (int i = 0; i < MANIFEST_NENCODINGS; i++)
-		f.encoded[i] = json_get_int(encoded, encodings[i], 0);
+		f.encoded[i] = json_get_int(encoded, encodings[i].name, 0);
 	manifest_add(m, &f);
 	return 0;
 }

@@ -31,6 +31,10 @@ void manifest_free(struct manifest *);
 /* Add a file; path and type are copied. */
 void manifest_add(struct manifest *, const struct manifest_file *);
 
+/* "br", as HTTP calls it; ".br", behind the path of the file. */
+const char *manifest_encoding_name(enum manifest_encoding);
+const char *manifest_encoding_ending(enum manifest_encoding);
+
 /* There is an encoded form of a file that was added. */
 void manifest_encode(struct manifest *, const char *path,
     enum manifest_encoding, int64_t size);

@@ -41,7 +41,8 @@ services_begin() {
 		[ ! -x "$program" ] || cp "$program" "$T/libexec"
 	done
 	cp "$top_srcdir/worker/frameworks" "$T/share"
-	for program in "$top_builddir"/apache/*.conf "$top_srcdir"/tests/*.pl; do
+	for program in "$top_builddir"/apache/{*.conf,types} \
+		"$top_srcdir"/apache/site.lua "$top_srcdir"/tests/*.pl; do
 		[ ! -e "$program" ] || cp "$program" "$T/share"
 	done
 	: >"$T/davit.conf"
@@ -279,6 +280,7 @@ apache_conf() { # [LINE…]
 		Define DAVIT_STORE_DIR ${site_dir:-$T/store}
 		Define DAVIT_LIBEXECDIR $T/libexec
 		Define DAVIT_PKGDATADIR $T/share
+		Define DAVIT_TYPES $T/share/types
 		Include $T/share/davit.conf
 	END
 	printf '%s\n' "$@"
@@ -308,9 +310,10 @@ start_lighttpd() { # [LINE…]
 			server.upload-dirs = ( "$T/tmp" )
 			var.davit_domain = "davit.test"
 			var.davit_conf = "$T/davit.conf"
-			var.davit_store = "$T/store"
+			var.davit_store = "${site_dir:-$T/store}"
 			var.davit_libexec = "$T/libexec"
 			var.davit_run = "$T/run"
+			var.davit_examples = "$T/share"
 			include "$T/share/lighttpd.conf"
 		END
 		printf '%s\n' "$@"
@@ -372,7 +375,7 @@ start_nginx() {
 	start_pools
 	sed -e 's|yourplatform\(\\*\)\.com|davit\1.test|g' \
 		-e "s|/run/davit/|$T/run/|" -e "s|/var/empty|$T/empty|" \
-		-e "s|default /.*/store;|default $T/store;|" \
+		-e "s|default /.*/store;|default ${site_dir:-$T/store};|" \
 		-e "s|server_name \*|server_name www.example.org *|" \
 		-e "s|listen 80|listen 127.0.0.1:$PORT|" \
 		"$top_builddir/apache/nginx.conf" >"$T/davit.nginx"

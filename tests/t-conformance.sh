@@ -18,7 +18,7 @@ write_conf
 
 declare -A id_of=([plain]=conform001 [own404]=conform002 [spa]=conform003
 	[two00]=conform004 [rules]=conform005 [forced]=conform006
-	[half]=conform007)
+	[half]=conform007 [coded]=conform008 [always]=conform009)
 secret='the § is in no answer'
 
 put() { # SITE PATH [CONTENTS]
@@ -47,7 +47,7 @@ for file in style.css data.json i.svg m.wasm f.woff2 x.webmanifest note.txt \
 	deep/er/and/deeper/x.txt assets/index-BxY3_k9Q.js main.8f3a2b1c.css \
 	_next/static/a.css _next/static/sw.js _astro/b.js robots.txt \
 	page-12345678.html jquery-3.7.1.min.js run.cgi page.var \
-	.well-known/security.txt; do
+	.well-known/security.txt 'with space.html' name name.html; do
 	put plain "$file"
 done
 put plain index.html '<h1>home</h1>'
@@ -91,12 +91,13 @@ put rules _redirects "# all of them
 /proxy https://example.org/ 200
 "
 for file in index.html 404.html new.txt moved.txt bare.txt joined.txt \
-	shop.html assets/a.css assets/main.8f3a2b1c.js download/x.bin; do
+	shop.html home.html assets/a.css assets/main.8f3a2b1c.js download/x.bin; do
 	put forced "$file"
 done
 cp "$T/tmp/sites/plain/big.bin" "$T/tmp/sites/forced"
 put forced _redirects '/moved.txt /new.txt 302!
 /shop/* /shop.html 200
+/home /home.html 301!
 '
 put forced _headers '/*
   X-Frame-Options: DENY
@@ -115,6 +116,20 @@ put forced _headers '/*
 /joined.txt
   X-All: 2
 '
+# What is large enough to be laid beside itself in other forms.
+for file in app.js index.html page.html assets/main.8f3a2b1c.css i.svg; do
+	put coded "$file" "$(yes "$file" | head -n 300)"
+done
+put coded small.js
+put coded own.tar.gz
+put coded own.js "$(yes own | head -n 500)"
+put coded own.js.gz 'a file of its own'
+mkdir "$T/tmp/sites/always"
+cp "$T/tmp/sites/coded/app.js" "$T/tmp/sites/always"
+put always index.html
+put always _headers '/*
+  X-Frame-Options: DENY
+'
 put half index.html
 put half app.js
 
@@ -127,6 +142,15 @@ like "$(<"$T/tmp/log.rules")" '_redirects:18: .*another host' \
 	'and of a page from another host'
 like "$(<"$T/tmp/log.forced")" '_headers:14: X-Sendfile is' \
 	'and of a header that is no site to set'
+
+# The table compares with the forms that publishing has made.
+for site in coded always; do
+	dist=$T/store/dist/${id_of[$site]}
+	(cd "$dist" && find . -name '*.br' -o -name '*.gz') |
+		while read -r file; do
+			cp "$dist/$file" "$T/tmp/sites/$site/$file"
+		done
+done
 
 # What publishing would not let in: it must not be shown even where it is.
 dist=$T/store/dist/${id_of[plain]}
@@ -292,17 +316,14 @@ php='<FilesMatch "\.php$">
 	SetHandler cgi-script
 </FilesMatch>'
 
-start_apache "$php"
-all mod_fcgid
-stop_apache
-start_apache_proxy "$php"
-all mod_proxy_fcgi
-stop_apache
-start_lighttpd
-all lighttpd
-stop_lighttpd
-start_nginx
-all nginx
-stop_nginx
+for server in ${DAVIT_TEST_SERVERS:-mod_fcgid mod_proxy_fcgi lighttpd nginx}; do
+	case $server in
+	mod_fcgid) start_apache "$php" ;;
+	mod_proxy_fcgi) start_apache_proxy "$php" ;;
+	*) start_"$server" ;;
+	esac
+	all "$server"
+	stop_"${server/#mod_*/apache}"
+done
 
 done_testing

@@ -18,13 +18,10 @@
 #define FILE_MAX_BYTES (16 * 1024 * 1024)
 #define ALL_MAX_BYTES (32 * 1024 * 1024)
 
-/* In the order of enum manifest_encoding. */
-static const struct form {
-	const char *ending;
-	bool (*make)(const void *, size_t, struct buf *);
-} forms[MANIFEST_NENCODINGS] = {
-	[MANIFEST_BROTLI] = { ".br", compress_brotli },
-	[MANIFEST_GZIP] = { ".gz", compress_gzip },
+static bool (*const forms[MANIFEST_NENCODINGS])(const void *, size_t,
+    struct buf *) = {
+	[MANIFEST_BROTLI] = compress_brotli,
+	[MANIFEST_GZIP] = compress_gzip,
 };
 
 struct sibling {
@@ -108,7 +105,7 @@ siblings_add(struct siblings *s, const char *path, const char *type,
 		struct buf text = BUF_INIT;
 
 		/* Kept in what it takes, not in the room that it was given. */
-		if (forms[k].make(data->data, data->len, &text))
+		if (forms[k](data->data, data->len, &text))
 			buf_add(&b->text[k], text.data, text.len);
 		buf_clear(&text);
 	}
@@ -143,7 +140,8 @@ siblings_put(struct siblings *s, struct store *store, const char *id,
 
 		if (b->text[k].len == 0)
 			continue;
-		path = xasprintf("%s%s", b->path, forms[k].ending);
+		path = xasprintf("%s%s", b->path,
+		    manifest_encoding_ending(k));
 		key = manifest_file_key(id, path);
 		if (name_is_path(path) && !taken(arg, path) &&
 		    (rc = put(store, key, b->type, &b->text[k], e)) == 0)
