@@ -71,7 +71,7 @@ gitproto_restart(struct gitproto *p)
 	p->shallow = p->bands = p->bands64 = p->object_format = false;
 	p->filter = false;
 	for (size_t i = 0; i < p->ncandidates; i++)
-		p->candidates[i].oid[0] = '\0';
+		p->candidates[i].oid[0] = p->candidates[i].peeled[0] = '\0';
 	p->head_target[0] = p->want[0] = p->ref[0] = '\0';
 	p->talked = p->progressed = 0;
 }
@@ -94,6 +94,12 @@ void
 gitproto_limit_blobs(struct gitproto *p, int64_t bytes)
 {
 	p->blob_bytes = bytes;
+}
+
+void
+gitproto_only_refs(struct gitproto *p)
+{
+	p->only_refs = true;
 }
 
 bool

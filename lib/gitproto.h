@@ -28,7 +28,8 @@ typedef int gitproto_sink(void *arg, const void *data, size_t len,
 enum gitproto_step {
 	GITPROTO_READ,	/* the server has not said all yet */
 	GITPROTO_ASK,	/* send what gitproto_request() gives */
-	GITPROTO_DONE	/* the pack is here, and its end was said */
+	GITPROTO_DONE	/* the pack is here, and its end was said; or the
+			   references, where they are all that is wanted */
 };
 
 /* ref: NULL for the default branch, a branch, a tag, a full "refs/..." name,
@@ -38,6 +39,9 @@ void gitproto_free(struct gitproto *);
 
 /* Ask for no blob over that many bytes, of a server that can leave them out. */
 void gitproto_limit_blobs(struct gitproto *, int64_t bytes);
+
+/* Ask for no pack: done once it is known what would be asked for. */
+void gitproto_only_refs(struct gitproto *);
 
 /* Begin again before any advertisement, for a server that redirected. */
 void gitproto_restart(struct gitproto *);
@@ -63,8 +67,9 @@ int gitproto_version(const struct gitproto *);
 bool gitproto_is_limited(const struct gitproto *);
 
 /* What was asked for: 40 hex digits of a commit or of a tag that leads to
- * one; and the branch or tag it came from, without "refs/heads/" or
- * "refs/tags/" (NULL for a commit id).  Known once the pack comes. */
+ * one (that commit itself, where references alone were asked for); and the
+ * branch or tag it came from, without "refs/heads/" or "refs/tags/" (NULL for
+ * a commit id).  Known once the pack comes. */
 const char *gitproto_want(const struct gitproto *);
 const char *gitproto_ref(const struct gitproto *);
 

@@ -44,12 +44,14 @@ enum state {
 struct candidate {
 	char *name;
 	char oid[OID_DIGITS + 1];	/* "" until the server lists it */
+	char peeled[OID_DIGITS + 1];	/* what a tag leads to; "" */
 };
 
 struct gitproto {
 	gitproto_sink *sink;
 	void *sink_arg;
 	char *asked;			/* as the caller named it, or NULL */
+	bool only_refs;
 	enum state state;
 	int version;
 

@@ -97,10 +97,40 @@ split_ref(char *line, char **name, char **rest)
 	return name_is_commit(line) && **name != '\0';
 }
 
+/* Version 0 lists what a tag leads to as "NAME^{}". */
+static void
+take_oid(struct candidate *c, const char *name, const char *oid)
+{
+	size_t n = strlen(c->name);
+
+	if (strncmp(name, c->name, n) != 0)
+		return;
+	if (name[n] == '\0')
+		memcpy(c->oid, oid, OID_DIGITS + 1);
+	else if (strcmp(name + n, "^{}") == 0)
+		memcpy(c->peeled, oid, OID_DIGITS + 1);
+}
+
+/* A word behind a reference of version 2. */
+static void
+take_attribute(struct gitproto *p, const char *name, const char *word)
+{
+	static const char target[] = "symref-target:", peeled[] = "peeled:";
+
+	if (strcmp(name, "HEAD") == 0 && starts(word, target))
+		snprintf(p->head_target, sizeof(p->head_target), "%s",
+		    word + strlen(target));
+	if (!starts(word, peeled) || !name_is_commit(word + strlen(peeled)))
+		return;
+	for (size_t i = 0; i < p->ncandidates; i++)
+		if (strcmp(p->candidates[i].name, name) == 0)
+			memcpy(p->candidates[i].peeled, word + strlen(peeled),
+			    OID_DIGITS + 1);
+}
+
 int
 gitproto_take_ref(struct gitproto *p, char *line, struct err *e)
 {
-	static const char target[] = "symref-target:";
 	char words[WORDS_MAX_BYTES + 1], *name, *rest, *word;
 
 	if (starts(line, "unborn ") || starts(line, "shallow "))
@@ -110,22 +140,20 @@ gitproto_take_ref(struct gitproto *p, char *line, struct err *e)
 		    "the server lists no reference but '%s'",
 		    gitproto_clean(line, words));
 	for (size_t i = 0; i < p->ncandidates; i++)
-		if (strcmp(p->candidates[i].name, name) == 0)
-			memcpy(p->candidates[i].oid, line, OID_DIGITS + 1);
+		take_oid(&p->candidates[i], name, line);
 	while ((word = strsep(&rest, " ")) != NULL)
-		if (strcmp(name, "HEAD") == 0 && starts(word, target))
-			snprintf(p->head_target, sizeof(p->head_target), "%s",
-			    word + strlen(target));
+		take_attribute(p, name, word);
 	return 0;
 }
 
 int
 gitproto_choose(struct gitproto *p, struct err *e)
 {
+	const struct candidate *c;
 	const char *name;
 	size_t i = 0;
 
-	p->state = ASK_PACK;
+	p->state = p->only_refs ? DONE : ASK_PACK;
 	if (p->ncandidates == 0) {
 		memcpy(p->want, p->asked, OID_DIGITS + 1);
 		return 0;
@@ -138,8 +166,11 @@ gitproto_choose(struct gitproto *p, struct err *e)
 	if (i == p->ncandidates)
 		return err_set(e, ERR_REF_NOTFOUND,
 		    "the repository has no branch or tag '%s'", p->asked);
-	memcpy(p->want, p->candidates[i].oid, OID_DIGITS + 1);
-	name = p->candidates[i].name;
+	c = &p->candidates[i];
+	memcpy(p->want, p->only_refs && c->peeled[0] != '\0' ? c->peeled
+							     : c->oid,
+	    OID_DIGITS + 1);
+	name = c->name;
 	if (strcmp(name, "HEAD") == 0 && name_is_ref(p->head_target))
 		name = p->head_target;
 	snprintf(p->ref, sizeof(p->ref), "%s", name);

@@ -30,8 +30,9 @@ request_refs(struct gitproto *p, struct buf *out)
 	if (p->object_format)
 		put(out, "object-format=sha1");
 	buf_adds(out, "0001");
-	/* No "peel": a tag is wanted as such, and led to its commit here. */
 	put(out, "symrefs\n");
+	if (p->only_refs) /* else it is wanted as such, and peeled here */
+		put(out, "peel\n");
 	for (size_t i = 0; i < p->ncandidates; i++)
 		put(out, "ref-prefix %s\n", p->candidates[i].name);
 	buf_adds(out, "0000");

@@ -149,6 +149,7 @@ source_report(const struct source *s, struct source_report *r)
 	r->subject = buf_str(&s->subject);
 	r->files = s->files;
 	r->bytes = s->bytes;
+	r->elsewhere = s->submodules + s->objects;
 	r->ignored = s->ignored;
 	r->nnames = s->nignored_names;
 	for (size_t i = 0; i < r->nnames; i++)

@@ -46,6 +46,8 @@ struct source_report {
 	const char *ref;	/* branch or tag; NULL for a commit id */
 	const char *subject;
 	int64_t files, bytes;
+	int64_t elsewhere;	/* submodules and files of Git LFS: what the
+				   repository itself does not have */
 	int64_t ignored;	/* files that were left out */
 	const char *names[SOURCE_NAMES];	/* the first of them */
 	size_t nnames;

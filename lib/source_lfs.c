@@ -54,6 +54,7 @@ take_object(struct source *s, struct item *item)
 		    "from Git LFS the source were too large",
 		    (long long)item->lfs->size);
 	else {
+		s->objects++;
 		s->bytes += item->lfs->size - item->size;
 		item->size = item->lfs->size;
 		return;

@@ -57,6 +57,7 @@ struct source {
 	struct buf names;	/* their paths, each with its NUL */
 	int64_t files, bytes, visits;
 	int64_t received;	/* bytes of packs */
+	int64_t objects;	/* that came from Git LFS */
 	bool limited;		/* too large blobs are not in them */
 	int submodules;
 	struct level *level;

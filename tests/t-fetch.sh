@@ -224,6 +224,17 @@ for base in "$URL/v2" "$URL/v0" "git://127.0.0.1:$daemon"; do
 	same "$how: a commit id" v1 --ref "$first" "$base/site.git"
 	same "$how: a pull request" side --ref refs/pull/7/head \
 		"$base/site.git"
+	for ref in main v1 "$first" refs/pull/7/head; do
+		fetch --resolve --ref "$ref" "$base/site.git"
+		is "$error $(jq -rs '.[0].commit' "$T/result")" \
+			"none $(git -C "$site" rev-parse "$ref^{commit}")" \
+			"$how: what $ref is, without its pack"
+	done
+	fetch --resolve "$base/site.git"
+	is "$(jq -rs '.[0] | .commit, .ref' "$T/result" | paste -sd ' ')" \
+		"$second main" "$how: … and the default branch"
+	refuses ref_not_found "$how: … or that there is none" --resolve \
+		--ref nope "$base/site.git"
 	refuses fetch_failed "$how: objects by SHA-256" "$base/sha256.git"
 	like "$(cat "$T/result")" "SHA-256" "$how: … which is told"
 	export DAVIT_SOURCE_BYTES=100000 DAVIT_PACK_BYTES=50000
@@ -269,6 +280,8 @@ done
 words=$("$program" --ref nope "$URL/v2/site.git" 2>&1 3>&- >/dev/null)
 like "$words" "no branch or tag 'nope'.*Name a branch" \
 	"by hand, a sentence and what to do"
+is "$("$program" --resolve "$URL/v2/site.git" 3>&-)" "$second" \
+	"or only the commit's id"
 fetch "$URL/v2/site.git"
 cp "$T/out.tar" "$T/first.tar"
 fetch "$URL/v0/site.git"
@@ -435,6 +448,8 @@ like "$error" '^(none|repository_unsafe)$' "an old mode does no harm"
 export DAVIT_FETCH_TIME=20
 refuses repository_private "401: private" "$faulty/401/site.git"
 refuses repository_private "403: private" "$faulty/403/site.git"
+refuses repository_private "403: private, if only asked what it is" \
+	--resolve "$faulty/403/site.git"
 refuses repository_not_found "404: not there" "$faulty/404/site.git"
 refuses fetch_failed "429: too many requests" "$faulty/429/site.git"
 refuses fetch_failed "500: failed" "$faulty/500/site.git"
@@ -541,6 +556,9 @@ liar internal_error "ingest: ok without a commit" 'echo "{\"ok\":true}" >&3'
 liar internal_error "ingest: no ok" "$commit"
 liar internal_error "ingest: ok, then failure" "$commit" \
 	'echo "{\"ok\":true}" >&3' 'exit 1'
+liar internal_error "ingest: nothing but a commit" \
+	'echo "{\"commit\":\"'"$second"'\"}" >&3' \
+	'echo "{\"ok\":true}" >&3'
 liar internal_error "ingest: death by signal" "$commit" 'kill -9 $$'
 liar internal_error "ingest: a result without end" 'yes >&3'
 liar repository_too_large "ingest: out of memory" 'exit 71'

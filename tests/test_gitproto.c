@@ -215,6 +215,68 @@ a_commit_id_is_wanted_without_listing(void **state)
 	talk_free(t);
 }
 
+/* Where references are all that is wanted, no pack is asked for. */
+static struct talk *
+list_talk_new(const char *ref)
+{
+	struct talk *t = talk_new(ref);
+
+	gitproto_only_refs(t->p);
+	return t;
+}
+
+static void
+a_list_of_references_can_be_all(void **state)
+{
+	struct talk *t = list_talk_new(NULL);
+
+	assert_int_equal(SAY(t, HELLO_V2), 0);
+	assert_non_null(strstr(ask(t), "peel\n"));
+	assert_int_equal(SAY(t, A " HEAD symref-target:refs/heads/dev\n",
+	    "0000"), 0);
+	assert_int_equal(gitproto_step(t->p), GITPROTO_DONE);
+	assert_string_equal(gitproto_want(t->p), A);
+	assert_string_equal(gitproto_ref(t->p), "dev");
+	assert_int_equal(SAY(t, "packfile\n"), -1);
+	talk_free(t);
+
+	t = list_talk_new(C);
+	assert_int_equal(SAY(t, HELLO_V2), 0);
+	assert_int_equal(gitproto_step(t->p), GITPROTO_DONE);
+	assert_string_equal(gitproto_want(t->p), C);
+	talk_free(t);
+}
+
+static void
+a_tag_in_a_list_stands_for_its_commit(void **state)
+{
+	struct talk *t = list_talk_new("v1");
+
+	assert_int_equal(SAY(t, HELLO_V2), 0);
+	ask(t);
+	assert_int_equal(SAY(t, C " refs/tags/v11 peeled:" C "\n",
+	    A " refs/tags/v1 peeled:" B "\n", "0000"), 0);
+	assert_string_equal(gitproto_want(t->p), B);
+	assert_string_equal(gitproto_ref(t->p), "v1");
+	talk_free(t);
+
+	t = list_talk_new("v1");
+	assert_int_equal(say_first_v0(t, A " refs/tags/v1",
+	    "side-band-64k shallow\n"), 0);
+	assert_int_equal(SAY(t, B " refs/tags/v1^{}\n", C " refs/tags/v11\n",
+	    C " refs/tags/v11^{}\n", "0000"), 0);
+	assert_int_equal(gitproto_step(t->p), GITPROTO_DONE);
+	assert_string_equal(gitproto_want(t->p), B);
+	talk_free(t);
+
+	t = list_talk_new("v1");
+	assert_int_equal(SAY(t, HELLO_V2), 0);
+	ask(t);
+	assert_int_equal(SAY(t, A " refs/tags/v1 peeled:x\n", "0000"), 0);
+	assert_string_equal(gitproto_want(t->p), A);
+	talk_free(t);
+}
+
 static void
 empty_repositories_are_named_as_such(void **state)
 {
@@ -488,6 +550,8 @@ main(void)
 		cmocka_unit_test(version_0_without_shallow_gets_everything),
 		cmocka_unit_test(a_branch_goes_before_a_tag_of_the_same_name),
 		cmocka_unit_test(a_commit_id_is_wanted_without_listing),
+		cmocka_unit_test(a_list_of_references_can_be_all),
+		cmocka_unit_test(a_tag_in_a_list_stands_for_its_commit),
 		cmocka_unit_test(empty_repositories_are_named_as_such),
 		cmocka_unit_test(a_head_that_leads_nowhere_falls_back_to_main),
 		cmocka_unit_test(missing_references_are_named),

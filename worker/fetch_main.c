@@ -17,6 +17,8 @@
 
 #include "lib/err.h"
 #include "lib/fdio.h"
+#include "lib/gitproto.h"
+#include "lib/gitwire.h"
 #include "lib/log.h"
 #include "lib/mem.h"
 #include "lib/tar.h"
@@ -86,6 +88,20 @@ fetch(const struct fetch_settings *s, struct err *e)
 	return rc;
 }
 
+static int
+resolve(const struct fetch_settings *s, struct err *e)
+{
+	struct gitproto *proto = gitproto_new(s->ref, NULL, NULL);
+	int rc;
+
+	gitproto_only_refs(proto);
+	rc = gitwire_fetch(&s->url, proto, &s->source.wire, e);
+	if (rc == 0)
+		rc = fetch_tell_commit(s, proto, e);
+	gitproto_free(proto);
+	return rc;
+}
+
 /* Keep no more than what is needed to talk to one server. */
 static int
 confine(const struct fetch_settings *s, pid_t parent, struct err *e)
@@ -116,7 +132,8 @@ work(struct fetch_settings *s, pid_t parent)
 		goto out;
 	fetch_set_deadline(s);
 	s->source.wire.deadline = name_tick_ms() + s->time * 1000;
-	rc = s->tar ? rewrite(s, &e) : fetch(s, &e);
+	rc = s->tar ? rewrite(s, &e)
+	    : s->resolve ? resolve(s, &e) : fetch(s, &e);
 	alarm(0);
 	if (rc == 0)
 		rc = fetch_tell_success(s, &e);
@@ -211,7 +228,7 @@ main(int argc, char **argv)
 	log_init("davit-fetch");
 	signal(SIGPIPE, SIG_IGN);
 	fetch_take_environment(&s, &e);
-	if (fetch_take_options(&s, argc, argv, &e) == 0 &&
+	if (fetch_take_options(&s, argc, argv, &e) == 0 && !s.resolve &&
 	    isatty(STDOUT_FILENO))
 		err_set(&e, ERR_INVALID,
 		    "stdout is a terminal: send the tar stream to a file");

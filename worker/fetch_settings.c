@@ -19,9 +19,10 @@
 
 static const char usage[] =
     "usage: davit-fetch [--ref REF] [--dir DIR] [--ignored keep|drop] URL\n"
+    "       davit-fetch --resolve [--ref REF] URL\n"
     "       davit-fetch --tar [--dir DIR]\n"
     "Write one commit of the repository at URL, or the archive on stdin, to\n"
-    "stdout as a tar stream.\n";
+    "stdout as a tar stream; or only the commit's id.\n";
 
 /* ---- the environment ---- */
 
@@ -155,6 +156,7 @@ fetch_take_options(struct fetch_settings *s, int argc, char **argv,
 		{ "dir", required_argument, NULL, 'd' },
 		{ "ignored", required_argument, NULL, 'i' },
 		{ "login", no_argument, NULL, 'l' },
+		{ "resolve", no_argument, NULL, 'o' },
 		{ "tar", no_argument, NULL, 't' },
 		{ "help", no_argument, NULL, 'h' },
 		{ "version", no_argument, NULL, 'V' },
@@ -174,6 +176,8 @@ fetch_take_options(struct fetch_settings *s, int argc, char **argv,
 			s->source.keep_ignored = optarg[0] == 'k';
 		} else if (c == 'l') {
 			s->wants_login = true;
+		} else if (c == 'o') {
+			s->resolve = true;
 		} else if (c == 't') {
 			s->tar = true;
 		} else if (c == 'h') {

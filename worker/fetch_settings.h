@@ -27,6 +27,7 @@ struct fetch_settings {
 	bool wants_login;	/* one comes by FETCH_LOGIN_FD: */
 	struct login login;
 	bool tar;		/* an archive on stdin, no repository */
+	bool resolve;		/* only tell what would be fetched */
 	bool have_result;	/* FETCH_RESULT_FD is there to write to */
 };
 

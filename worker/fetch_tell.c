@@ -10,6 +10,7 @@
 #include "lib/err.h"
 #include "lib/fdio.h"
 #include "lib/gitname.h"
+#include "lib/gitproto.h"
 #include "lib/json.h"
 #include "lib/log.h"
 #include "lib/mem.h"
@@ -98,6 +99,8 @@ report_line(const struct source_report *r)
 	json_set_string(line, "subject", r->subject);
 	json_set_int(line, "files", r->files);
 	json_set_int(line, "bytes", r->bytes);
+	if (r->elsewhere > 0)
+		json_set_int(line, "elsewhere", r->elsewhere);
 	json_set(line, "ignored", ignored);
 	for (size_t i = 0; i < r->nnotes; i++)
 		json_append_string(notes, r->notes[i]);
@@ -127,6 +130,25 @@ fetch_tell_report(const struct fetch_settings *s, const struct source *source,
 		rc = write_result(line, e);
 		json_free(line);
 	}
+	return rc;
+}
+
+int
+fetch_tell_commit(const struct fetch_settings *s,
+    const struct gitproto *proto, struct err *e)
+{
+	struct json *line;
+	int rc;
+
+	if (!s->have_result)
+		return puts(gitproto_want(proto)) == EOF || fflush(stdout) != 0
+		    ? err_errno(e, "write to stdout")
+		    : 0;
+	line = json_new_object();
+	json_set_string(line, "commit", gitproto_want(proto));
+	json_set_string(line, "ref", gitproto_ref(proto));
+	rc = write_result(line, e);
+	json_free(line);
 	return rc;
 }
 

@@ -5,6 +5,7 @@
 
 struct err;
 struct fetch_settings;
+struct gitproto;
 struct source;
 struct tarball_report;
 
@@ -16,6 +17,10 @@ int fetch_tell_report(const struct fetch_settings *, const struct source *,
     struct err *);
 int fetch_tell_archive(const struct fetch_settings *,
     const struct tarball_report *, struct err *);
+
+/* Which commit it would be: by hand, as a line on stdout. */
+int fetch_tell_commit(const struct fetch_settings *, const struct gitproto *,
+    struct err *);
 
 /* The stream is whole. */
 int fetch_tell_success(const struct fetch_settings *, struct err *);
