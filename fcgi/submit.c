@@ -24,6 +24,7 @@
 #include "lib/mem.h"
 #include "lib/name.h"
 #include "lib/queue.h"
+#include "lib/reuse.h"
 #include "lib/store.h"
 
 static const char url_path[] = "/get/url", tar_path[] = "/get/tar";
@@ -156,7 +157,7 @@ submit(struct parts *p, struct request *request, struct deployment *d,
 	d->attempt = 1;
 	rc = is_archive(request)
 	    ? ingest_archive(p->conf, store, d, body_source, request, e)
-	    : ingest_fetch(p->conf, store, d, e);
+	    : reuse_or_fetch(p->conf, store, p->queue, d, e);
 	if (rc == -1)
 		return -1;
 	d->state = STATE_QUEUED;
@@ -166,24 +167,31 @@ submit(struct parts *p, struct request *request, struct deployment *d,
 	}
 	if (enqueue(p, store, d, e) == -1)
 		return -1;
+	reuse_offer(p->conf, p->queue, d);
 	if (d->url == NULL)
 		log_info("queued an archive");
 	else
-		log_info("queued %s %s", d->url, d->commit);
+		log_info("queued %s %s%s%s", d->url, d->commit,
+		    d->source_from == NULL ? "" : ", source of ",
+		    d->source_from == NULL ? "" : d->source_from);
 	return 0;
 }
 
 static void
-answer(struct reply *reply, const struct conf *conf, const char *id)
+answer(struct reply *reply, const struct conf *conf,
+    const struct deployment *d)
 {
 	struct json *a = json_new_object();
-	char *status = xasprintf("/status/%s", id);
-	char *site = conf_site_url(conf, id);
+	char *status = xasprintf("/status/%s", d->id);
+	char *site = conf_site_url(conf, d->id);
 
 	json_set_bool(a, "success", true);
-	json_set_string(a, "id", id);
+	json_set_string(a, "id", d->id);
 	json_set_string(a, "status", status);
 	json_set_string(a, "site", site);
+	if (d->url != NULL)
+		json_set_string(a, "source",
+		    d->source_from == NULL ? "fetched" : "reused");
 	reply_json(reply, 200, a);
 	json_free(a);
 	free(status);
@@ -237,7 +245,7 @@ handle(void *arg, struct request *request, struct reply *reply)
 			       : submit(p, request, d, owner, &e) == -1))
 		reply_error(reply, &e, NULL);
 	else if (plan_only == NULL)
-		answer(reply, p->conf, d->id);
+		answer(reply, p->conf, d);
 	json_free(plan_only);
 	deployment_free(d);
 }

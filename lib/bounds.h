@@ -73,6 +73,11 @@
 
 /* One answer of GET /log; and of one with a time before each line, which may
  * be as short as its newline. */
+/* How long the source of a commit may be used again: a day's pushes and tries,
+ * and what was taken out of a repository is not deployed for ever. */
+#define REUSE_MS (24 * 60 * 60 * 1000)
+
+/* One answer of GET /log. */
 #define LOG_ANSWER_MAX_BYTES (1024 * 1024)
 #define LOG_STAMPED_MAX_BYTES (128 * 1024)
 

@@ -41,7 +41,7 @@ struct member {
 static const struct member texts[] = {
 	AT(owner), AT(url), AT(ref), AT(dir), AT(install), AT(build),
 	AT(output), AT(framework), AT(node), AT(commit), AT(commit_ref),
-	AT(subject), AT(message), AT(error_tail),
+	AT(subject), AT(message), AT(error_tail), AT(source_from),
 };
 
 /* How many of texts, from the first, stand in JSON under the same name. */
@@ -244,6 +244,7 @@ deployment_to_json(const struct deployment *d)
 	json_set(j, "notes", json_copy(d->notes));
 	json_set_int(source, "bytes", d->source_bytes);
 	json_set_int(source, "files", d->source_files);
+	json_set_string(source, "from", d->source_from);
 	json_set(j, "source", source);
 	json_set(j, "plan", json_copy(d->plan));
 	json_set_null(j, "error");
@@ -287,6 +288,7 @@ results_from_json(struct deployment *d, const struct json *j)
 	d->subject = xstrdup_null(json_get_string(commit, "subject"));
 	d->source_bytes = json_get_int(source, "bytes", 0);
 	d->source_files = json_get_int(source, "files", 0);
+	d->source_from = xstrdup_null(json_get_string(source, "from"));
 	d->files = json_get_int(j, "files", 0);
 	d->bytes = json_get_int(j, "bytes", 0);
 	d->log_bytes = json_get_int(json_get_object(j, "log"), "bytes", 0);

@@ -70,6 +70,9 @@ struct deployment {
 	struct json *notes;		/* sentences about the source; array of
 					   strings, or NULL */
 	int64_t source_bytes, source_files;
+	char *source_from;		/* id whose source was used again; NULL */
+	bool reusable;			/* the source may be: see reuse.h; in none
+					   of the record's other forms */
 	int64_t bytes, files;		/* of the site */
 	int64_t log_bytes;
 	enum err_code error;		/* ERR_NONE where none */

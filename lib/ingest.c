@@ -51,6 +51,7 @@ struct ingest {
 	struct child child;
 	tar_source *body;	/* an archive in place of a URL; NULL */
 	void *body_arg;
+	bool resolve;		/* only which commit it is, without a store */
 	int64_t body_bytes;	/* taken of it so far */
 	struct buf piece;	/* of the body, on its way into in */
 	int login_fd;		/* where a login is to be read; -1: none */
@@ -64,6 +65,9 @@ struct ingest {
 	char *env[MAX_ENV + 1];
 	size_t nenv;
 };
+
+#define INGEST_INIT .child = CHILD_INIT, .login_fd = -1, .in = -1, \
+	.out = -1, .result = -1
 
 static int leave_fd = -1;
 
@@ -156,6 +160,8 @@ make_argv(const struct ingest *in, char **argv)
 	argv[n++] = xstrdup("davit-fetch");
 	if (in->body != NULL)
 		argv[n++] = xstrdup("--tar");
+	if (in->resolve)
+		argv[n++] = xstrdup("--resolve");
 	if (d->ref != NULL)
 		argv[n++] = xasprintf("--ref=%s", d->ref);
 	if (d->dir != NULL)
@@ -300,6 +306,9 @@ take_piece(struct ingest *in, int *fd, struct err *e)
 		fdio_close(fd);
 		return 0;
 	}
+	if (fd == &in->out && in->zstd == NULL)
+		return err_set(e, ERR_INTERNAL,
+		    "davit-fetch streams what nobody asked for");
 	if (fd == &in->out)
 		return tar_zstd_add(in->zstd, data, (size_t)n, e);
 	buf_add(&in->lines, data, (size_t)n);
@@ -461,9 +470,21 @@ take_report(struct deployment *d, const struct json *report)
 	d->notes = notes == NULL ? NULL : json_copy(notes);
 	d->source_bytes = json_get_int(report, "bytes", 0);
 	d->source_files = json_get_int(report, "files", 0);
+	d->reusable = notes == NULL &&
+	    json_get_int(report, "elsewhere", 0) == 0;
 }
 
-/* 0 only for exit status 0, a report with its files, and {"ok":true}. */
+/* A commit's id, or something streamed. */
+static bool
+has_what_was_asked(const struct ingest *in, const struct json *report)
+{
+	const char *commit = json_get_string(report, "commit");
+
+	return in->resolve ? commit != NULL && name_is_commit(commit)
+			   : json_get_int(report, "files", 0) > 0;
+}
+
+/* 0 only for exit status 0, a report, and {"ok":true}. */
 static int
 judge(const struct ingest *in, struct deployment *d, int status,
     struct err *e)
@@ -474,7 +495,7 @@ judge(const struct ingest *in, struct deployment *d, int status,
 	if (told_error(first, e) == -1 || told_error(second, e) == -1)
 		goto out;
 	if (status != 0 || !json_get_bool(second, "ok", false) ||
-	    json_get_int(first, "files", 0) <= 0) {
+	    !has_what_was_asked(in, first)) {
 		odd_end(status, e);
 		goto out;
 	}
@@ -518,10 +539,14 @@ run(struct ingest *in, struct store *store, struct deployment *d,
 	struct store_writer *writer;
 	int status;
 
-	if (make_scratch(in, e) == -1 || open_object(in, store, e) == -1 ||
+	if (make_scratch(in, e) == -1 ||
+	    (!in->resolve && open_object(in, store, e) == -1) ||
 	    start_fetch(in, e) == -1 || pump(in, e) == -1 ||
-	    reap(in, &status, e) == -1 || judge(in, d, status, e) == -1 ||
-	    tar_zstd_close(in->zstd, e) == -1)
+	    reap(in, &status, e) == -1 || judge(in, d, status, e) == -1)
+		return -1;
+	if (in->resolve)
+		return 0;
+	if (tar_zstd_close(in->zstd, e) == -1)
 		return -1;
 	writer = in->writer;
 	in->writer = NULL;
@@ -537,27 +562,24 @@ is_fetch_failure(enum err_code code)
 }
 
 static int
-ingest(const struct conf *conf, struct store *store, struct deployment *d,
-    tar_source *body, void *body_arg, struct err *e)
+ingest(struct ingest *in, struct store *store, struct deployment *d,
+    struct err *e)
 {
 	struct deployment_times *t = &d->stages[STAGE_FETCH];
-	struct ingest in = { .conf = conf, .deployment = d,
-		.body = body, .body_arg = body_arg,
-		.child = CHILD_INIT, .login_fd = -1, .in = -1, .out = -1, .result = -1,
-		.deadline = name_tick_ms() + conf->fetch_time * 1000 +
-		    GRACE_MS };
 	struct err own = { .code = ERR_NONE };
 	int rc;
 
+	in->deployment = d;
+	in->deadline = name_tick_ms() + in->conf->fetch_time * 1000 + GRACE_MS;
 	t->started = name_now_ms();
 	t->failed = false;
-	rc = run(&in, store, d, &own);
-	clear(&in);
+	rc = run(in, store, d, &own);
+	clear(in);
 	t->ended = name_now_ms();
 	if (rc == 0)
 		return 0;
 	t->failed = true;
-	if (body == NULL && is_fetch_failure(own.code))
+	if (in->body == NULL && is_fetch_failure(own.code))
 		err_within(&own, "Failed to clone repository");
 	if (e != NULL)
 		*e = own;
@@ -568,12 +590,25 @@ int
 ingest_fetch(const struct conf *conf, struct store *store,
     struct deployment *d, struct err *e)
 {
-	return ingest(conf, store, d, NULL, NULL, e);
+	struct ingest in = { INGEST_INIT, .conf = conf };
+
+	return ingest(&in, store, d, e);
+}
+
+int
+ingest_resolve(const struct conf *conf, struct deployment *d, struct err *e)
+{
+	struct ingest in = { INGEST_INIT, .conf = conf, .resolve = true };
+
+	return ingest(&in, NULL, d, e);
 }
 
 int
 ingest_archive(const struct conf *conf, struct store *store,
     struct deployment *d, tar_source *source, void *arg, struct err *e)
 {
-	return ingest(conf, store, d, source, arg, e);
+	struct ingest in = { INGEST_INIT, .conf = conf, .body = source,
+		.body_arg = arg };
+
+	return ingest(&in, store, d, e);
 }

@@ -14,9 +14,9 @@ struct err;
 struct store;
 
 /* Fetch d->url (d->ref, d->dir) and fill in commit, commit_ref, subject,
- * ignored, source_bytes, source_files and the fetch stage's times.  The code
- * is one of those of fetching, ERR_STORE, or ERR_INTERNAL.  The message for
- * fetch failures starts with "Failed to clone repository: ". */
+ * ignored, notes, source_bytes, source_files, reusable and the fetch stage's
+ * times.  The code is one of those of fetching, ERR_STORE, or ERR_INTERNAL.
+ * The message for fetch failures starts with "Failed to clone repository: ". */
 int ingest_fetch(const struct conf *, struct store *, struct deployment *,
     struct err *);
 
@@ -27,6 +27,11 @@ int ingest_fetch(const struct conf *, struct store *, struct deployment *,
  * source said. */
 int ingest_archive(const struct conf *, struct store *, struct deployment *,
     tar_source *, void *arg, struct err *);
+
+/* Fill in commit and commit_ref of d->url (d->ref) as they are now, by its list
+ * of references alone; what else of the source was known is forgotten.  The
+ * codes and the message are those of ingest_fetch(). */
+int ingest_resolve(const struct conf *, struct deployment *, struct err *);
 
 /* From now on, once this descriptor is readable, a fetch has 4 s left and then
  * fails with ERR_UNAVAILABLE: for a process that was told to leave. */

@@ -558,6 +558,54 @@ queue_get_waiting_for(struct queue *q)
 	return copy;
 }
 
+/* ---- sources that are stored ---- */
+
+int
+queue_keep_source(struct queue *q, const char *digest, const char *id,
+    int64_t ms, struct err *e)
+{
+	char *key = xasprintf("davit:source:%s", digest);
+	struct resp_words w = RESP_WORDS_INIT;
+	struct resp_reply *r;
+
+	resp_add(&w, "SET");
+	resp_add(&w, key);
+	resp_add(&w, id);
+	resp_add(&w, "PX");
+	resp_add_number(&w, ms);
+	r = resp_run(q->redis, &w, e);
+	free(key);
+	if (r == NULL)
+		return -1;
+	resp_reply_free(r);
+	return 0;
+}
+
+int
+queue_find_source(struct queue *q, const char *digest,
+    char id[ID_LENGTH + 1], struct err *e)
+{
+	char *key = xasprintf("davit:source:%s", digest);
+	struct resp_words w = RESP_WORDS_INIT;
+	struct resp_reply *r;
+	const char *text;
+	size_t len;
+	int rc = 0;
+
+	resp_add(&w, "GET");
+	resp_add(&w, key);
+	r = resp_run(q->redis, &w, e);
+	free(key);
+	if (r == NULL)
+		return -1;
+	if ((text = resp_string(r, &len)) != NULL)
+		rc = name_is_id(text, len, id);
+	else if (!resp_is_nil(r))
+		rc = resp_unexpected(q->redis, e);
+	resp_reply_free(r);
+	return rc;
+}
+
 /* ---- logs ---- */
 
 int

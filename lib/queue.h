@@ -15,6 +15,7 @@
  *	davit:check                string  PX; that writes are taken
  *	davit:waiting-for          string  PX; why no build is started
  *	davit:filled               string  all records of the store are here
+ *	davit:source:{sha256}      string  PX; the id whose source that is
  *
  * An accepted id is in exactly one of build-queue, a taken list, or (final)
  * davit:settling until its record and log are in the store.  Every change of
@@ -141,6 +142,16 @@ int queue_waiting_for(struct queue *, const char *what, int64_t ms,
 
 /* The word.  NULL: none, or Redis does not answer.  Free it. */
 char *queue_get_waiting_for(struct queue *);
+
+/* ---- sources that are stored ---- */
+
+/* For the next ms, the source of that digest is the one of id. */
+int queue_keep_source(struct queue *, const char *digest, const char *id,
+    int64_t ms, struct err *);
+
+/* 1 with the id whose source it is, 0: none is known. */
+int queue_find_source(struct queue *, const char *digest,
+    char id[ID_LENGTH + 1], struct err *);
 
 /* ---- logs ---- */
 

@@ -162,6 +162,13 @@ is "$code $error" '200 none' 'or in the URL'
 id=$(jq -r .id <<<"$answer")
 is "$(api GET "/status/$id" | jq -r .url)" "$good/private/site.git" \
 	'… which is shown without'
+is "$(jq -r .source <<<"$answer")" reused 'the same commit is not sent again'
+for login in '' 'wr0ng-Word deploy'; do
+	# shellcheck disable=SC2086
+	ask "$good/private/site.git" $login
+	is "$code $error" '422 repository_private' \
+		"nor given to whom the host denies it: '$login'"
+done
 ask "$good/here/site.git" s3cr3t-Word deploy
 is "$code $error" '200 none' 'a redirect on the same host keeps it'
 : >"$T/run/seen"
@@ -194,6 +201,9 @@ sub foreign "https://localhost:${port[good]}/private/site.git"
 ask "$good/private/same.git" s3cr3t-Word deploy
 is "$code $error $(rcli hget "davit:deployment:$(jq -r .id <<<"$answer")" \
 	notes)" '200 none ' 'a submodule on the same host is fetched'
+ask "$good/private/same.git" s3cr3t-Word deploy
+is "$(jq -r .source <<<"$answer")" fetched \
+	'… each time, since each repository has readers of its own'
 : >"$T/run/seen"
 ask "$good/private/foreign.git" s3cr3t-Word deploy
 like "$code $error $(rcli hget "davit:deployment:$(jq -r .id <<<"$answer")" \

@@ -96,6 +96,9 @@ runs 'every documented field of a submission is taken' \
 	jq -e .success <<<"$answer"
 post "{\"url\": \"$url\", \"plan_only\": true}"
 deployed "$url"
+is "$(jq -r .source <<<"$answer")" fetched 'a commit is fetched'
+deployed "$url"
+is "$(jq -r .source <<<"$answer")" reused '… once'
 ask GET "/status/$id"
 etag=$(jq -r -R 'select(test("^etag:"; "i")) | .[6:] | rtrimstr("\r")' \
 	"$to/head")

@@ -174,6 +174,7 @@ full_record(void)
 	d->notes = json_parse("[\"a\"]", 5, NULL);
 	d->source_bytes = 100;
 	d->source_files = 5;
+	d->source_from = xstrdup("zzzzzzzzzz");
 	d->bytes = (int64_t)1 << 40;
 	d->files = 7;
 	d->log_bytes = 9;

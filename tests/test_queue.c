@@ -804,6 +804,26 @@ lost_record_is_restored_once(void **state)
 	deployment_free(d);
 }
 
+static void
+source_is_known_for_its_time(void **state)
+{
+	char id[ID_LENGTH + 1] = "";
+	struct err e;
+
+	assert_int_equal(queue_find_source(q, "0a", id, &e), 0);
+	assert_int_equal(queue_keep_source(q, "0a", "aaaaaaaaaa", 60000, &e),
+	    0);
+	assert_int_equal(queue_keep_source(q, "0a", "bbbbbbbbbb", 60000, &e),
+	    0);
+	assert_int_equal(queue_find_source(q, "0a", id, &e), 1);
+	assert_string_equal(id, "bbbbbbbbbb");
+	assert_in_range(number("PTTL davit:source:0a"), 1, 60000);
+	assert_int_equal(queue_find_source(q, "0b", id, &e), 0);
+	number("DEL davit:source:0a");
+	number("RPUSH davit:source:0a x");
+	assert_int_equal(queue_find_source(q, "0a", id, &e), -1);
+}
+
 int
 main(void)
 {
@@ -825,6 +845,7 @@ main(void)
 		REDIS_TEST(foreign_record_is_completed_by_the_claim),
 		REDIS_TEST(dead_workers_ids_are_reclaimed),
 		REDIS_TEST(held_ids_are_told),
+		REDIS_TEST(source_is_known_for_its_time),
 		REDIS_TEST(log_grows_and_is_read_by_offset),
 		REDIS_TEST(claim_begins_with_an_empty_log),
 		REDIS_TEST(parts_of_a_log_have_their_times),
