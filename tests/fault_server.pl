@@ -7,7 +7,8 @@
 #	/401 /403 /404 /429 /500	that status
 #	/silent /html /loop /login	no answer; a page; redirects
 #	/moved /inward /elsewhere	a redirect that works; that must not
-#	/cut /clean /reset /flip	half of the pack, in three ways; one bit
+#	/cut /clean /reset		half of the pack, in three ways
+#	/flip /sum			one bit of the pack, of its checksum
 #	/progress /billion /nothing	endless words; 2^32-1 objects; no pack
 #	/drip				a byte now and then
 #	/race				the wanted commit is gone meanwhile
@@ -133,6 +134,9 @@ sub spoil {
 		setsockopt($c, SOL_SOCKET, SO_LINGER, pack('ii', 1, 0));
 	} elsif ($fault eq 'flip') {
 		substr($body, $half, 1) ^= "\x10";
+		syswrite($c, $head . $body);
+	} elsif ($fault eq 'sum') {
+		substr($body, -length('0000') - 10, 1) ^= "\x10";
 		syswrite($c, $head . $body);
 	} elsif ($fault eq 'progress') {
 		syswrite($c, $bare . packet("packfile\n")) or return;

@@ -469,6 +469,7 @@ refuses fetch_failed "half a pack, then a reset" "$faulty/reset/site.git"
 refuses fetch_failed "a branch that moves meanwhile" "$faulty/race/site.git"
 like "$(cat "$T/result")" "has moved meanwhile" "… is told"
 refuses fetch_failed "a bit is wrong" "$faulty/flip/site.git"
+refuses fetch_failed "… of the checksum" "$faulty/sum/site.git"
 refuses fetch_failed "progress without end" "$faulty/progress/site.git"
 refuses repository_too_large "a pack of 2^32-1 objects" \
 	"$faulty/billion/site.git"

@@ -11,6 +11,8 @@ here=$(cd "$(dirname "$0")" && pwd)
 
 need jq curl git redis-server apache2
 services_begin
+# The subshell that sets these too is in services.sh.
+# shellcheck disable=SC2031
 export HOME=$T/tmp GIT_CONFIG_NOSYSTEM=1 \
 	GIT_AUTHOR_NAME=t GIT_AUTHOR_EMAIL=t@davit.test \
 	GIT_COMMITTER_NAME=t GIT_COMMITTER_EMAIL=t@davit.test
