@@ -1,4 +1,5 @@
 /* All that a git server says in one conversation, in pieces of two sizes. */
+#include <stdbool.h>
 #include <string.h>
 
 #include "lib/buf.h"
@@ -21,10 +22,13 @@ take(void *arg, const void *data, size_t len, struct err *e)
 }
 
 static void
-run(struct outcome *o, const uint8_t *data, size_t size, size_t step)
+run(struct outcome *o, const uint8_t *data, size_t size, size_t step,
+    bool only_refs)
 {
 	struct gitproto *g = gitproto_new("main", take, o);
 
+	if (only_refs)
+		gitproto_only_refs(g);
 	for (size_t at = 0; at < size && o->rc == 0; at += step) {
 		o->rc = gitproto_feed(g, data + at,
 		    size - at < step ? size - at : step, NULL);
@@ -54,11 +58,15 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct outcome pieces = { BUF_INIT, BUF_INIT, 0, GITPROTO_READ };
 	struct outcome whole = { BUF_INIT, BUF_INIT, 0, GITPROTO_READ };
+	struct outcome list = { BUF_INIT, BUF_INIT, 0, GITPROTO_READ };
 
-	run(&pieces, data, size, 5);
-	run(&whole, data, size, size == 0 ? 1 : size);
+	run(&pieces, data, size, 5, false);
+	run(&whole, data, size, size == 0 ? 1 : size, false);
+	run(&list, data, size, 5, true);
 	must(pieces.asked.len < 100000 && whole.pack.len <= size);
+	must(list.pack.len == 0);
 	clear(&pieces);
 	clear(&whole);
+	clear(&list);
 	return 0;
 }
