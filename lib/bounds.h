@@ -71,13 +71,12 @@
 /* The last lines of a log that a failed record carries. */
 #define LOG_TAIL_BYTES 2000
 
-/* One answer of GET /log; and of one with a time before each line, which may
- * be as short as its newline. */
 /* How long the source of a commit may be used again: a day's pushes and tries,
  * and what was taken out of a repository is not deployed for ever. */
 #define REUSE_MS (24 * 60 * 60 * 1000)
 
-/* One answer of GET /log. */
+/* One answer of GET /log; and of one with a time before each line, which may
+ * be as short as its newline. */
 #define LOG_ANSWER_MAX_BYTES (1024 * 1024)
 #define LOG_STAMPED_MAX_BYTES (128 * 1024)
 
