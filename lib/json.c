@@ -318,7 +318,9 @@ json_count(const struct json *array)
 const struct json *
 json_at(const struct json *array, size_t i)
 {
-	return out(json_object_array_get_idx(in(array), i));
+	return i < json_count(array)
+	    ? out(json_object_array_get_idx(in(array), i))
+	    : NULL;
 }
 
 int

@@ -51,6 +51,7 @@ bool json_is_object(const struct json *);
 bool json_is_null(const struct json *);
 const char *json_as_string(const struct json *);	/* NULL: is none */
 
+/* 0 and NULL for what is no array, and past its end. */
 size_t json_count(const struct json *array);
 const struct json *json_at(const struct json *array, size_t i);
 

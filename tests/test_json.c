@@ -33,6 +33,10 @@ what_is_written_is_read_back(void **state)
 	assert_true(json_get_int(k, "n", 0) == INT64_MAX);
 	assert_true(json_get_bool(k, "b", false));
 	assert_int_equal(json_count(json_get_array(k, "a")), 1);
+	assert_null(json_at(json_get_array(k, "a"), 1));
+	assert_int_equal(json_count(k), 0);
+	assert_null(json_at(k, 0));
+	assert_null(json_at(NULL, 0));
 	assert_null(json_get_string(k, "n"));
 	assert_null(json_get_object(k, "a"));
 	free(text);
