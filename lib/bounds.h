@@ -20,6 +20,11 @@
 /* A user name, password or token for a git host; JWTs are the longest. */
 #define LOGIN_MAX_BYTES 4096
 
+/* A private key (RSA of 16384 bits has 13 KB), and known hosts; both travel in
+ * one pipe, which takes 64 KiB. */
+#define KEY_FILE_MAX_BYTES (16 * 1024)
+#define KNOWN_HOSTS_MAX_BYTES (32 * 1024)
+
 /* A ref name: git itself refuses over 255 in a path segment; two segments. */
 #define REF_MAX_BYTES 512
 

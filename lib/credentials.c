@@ -14,7 +14,11 @@
 #include "lib/mem.h"
 #include "lib/name.h"
 
-static const char blank[] = " \t\r";
+static const char blank[] = " \t\r", ssh_scheme[] = "ssh://";
+
+#define OTHERS S_IRWXO
+#define ALL_BUT_OWNER (S_IRWXG | S_IRWXO)
+#define WRITERS (S_IWGRP | S_IWOTH)
 
 static void
 forget(char **text)
@@ -30,7 +34,15 @@ login_clear(struct login *login)
 {
 	forget(&login->user);
 	forget(&login->secret);
+	forget(&login->key);
+	forget(&login->known_hosts);
 	forget(&login->scope);
+}
+
+bool
+login_is_set(const struct login *login)
+{
+	return login->user != NULL || login->key != NULL;
 }
 
 /* A server may take "a/../b" for "b": such a path fits no prefix of another.
@@ -46,20 +58,39 @@ is_plain(const char *path)
 	return plain;
 }
 
+static bool
+is_ssh(const char *entry)
+{
+	return strncmp(entry, ssh_scheme, sizeof(ssh_scheme) - 1) == 0;
+}
+
+/* The entry as the beginning of a URL: a host alone is one of https, and the
+ * user of ssh is git where none is named. */
+static char *
+prefix_of(const char *entry)
+{
+	const char *rest = entry + sizeof(ssh_scheme) - 1;
+
+	if (is_ssh(entry) && memchr(rest, '@', strcspn(rest, "/")) == NULL)
+		return xasprintf("%sgit@%s", ssh_scheme, rest);
+	return xasprintf("%s%s",
+	    strstr(entry, "://") == NULL ? "https://" : "", entry);
+}
+
 /* How much of the URL the entry says; 0 where it is not for it. */
 static size_t
 fits(const char *entry, const struct name_url *url)
 {
-	bool whole = strstr(entry, "://") != NULL;
-	char *prefix = xasprintf("%s%s", whole ? "" : "https://", entry);
+	char *prefix = prefix_of(entry), *text = name_url_long(url);
 	size_t len = strlen(prefix);
 
 	while (len > 0 && prefix[len - 1] == '/')
 		len--;
-	if (strncmp(url->text, prefix, len) != 0 ||
-	    (url->text[len] != '/' && url->text[len] != '\0'))
+	if (strncmp(text, prefix, len) != 0 ||
+	    (text[len] != '/' && text[len] != '\0'))
 		len = 0;
 	free(prefix);
+	free(text);
 	return len;
 }
 
@@ -83,7 +114,92 @@ split(char *line, char *words[3])
 			*line++ = '\0';
 	}
 	return line[strspn(line, blank)] == '\0' &&
-	    strchr(words[1], ':') == NULL;
+	    (is_ssh(words[0]) || strchr(words[1], ':') == NULL);
+}
+
+static int
+open_closed(const char *file, mode_t forbidden, struct err *e)
+{
+	const char *mend = forbidden == OTHERS ? "others: chmod o= it"
+	    : forbidden == WRITERS ? "writing by others: chmod go-w it"
+				   : "its group and others: chmod go= it";
+	struct stat st;
+	int fd = open(file, O_RDONLY | O_CLOEXEC);
+
+	if (fd == -1 || fstat(fd, &st) == -1) {
+		err_errno(e, "credentials: %s", file);
+		err_recode(e, ERR_CONFIG);
+		fdio_close(&fd);
+	} else if (!S_ISREG(st.st_mode) || (st.st_mode & forbidden) != 0) {
+		err_set(e, ERR_CONFIG, "credentials: %s must be a file "
+		    "without access for %s", file, mend);
+		fdio_close(&fd);
+	}
+	return fd;
+}
+
+/* Add all that the file holds, which nobody may have any of those rights to.
+ */
+static int
+slurp_closed(const char *file, mode_t forbidden, size_t max, struct buf *out,
+    struct err *e)
+{
+	int fd, rc;
+
+	if ((fd = open_closed(file, forbidden, e)) == -1)
+		return -1;
+	if ((rc = fdio_slurp(fd, max, out, e)) == -1) {
+		err_within(e, "credentials: %s", file);
+		err_recode(e, ERR_CONFIG);
+	}
+	fdio_close(&fd);
+	return rc;
+}
+
+static void
+wipe(struct buf *b)
+{
+	if (b->len > 0)
+		explicit_bzero(b->data, b->len);
+	buf_clear(b);
+}
+
+/* A file's text. */
+static char *
+text_of(const char *file, mode_t forbidden, size_t max, struct err *e)
+{
+	struct buf text = BUF_INIT;
+	char *copy = NULL;
+
+	if (slurp_closed(file, forbidden, max, &text, e) == 0)
+		copy = xstrdup(buf_str(&text));
+	wipe(&text);
+	return copy;
+}
+
+static int
+read_key(struct login *login, const char *key, const char *known_hosts,
+    struct err *e)
+{
+	login->key = text_of(key, ALL_BUT_OWNER, KEY_FILE_MAX_BYTES, e);
+	if (login->key == NULL)
+		return -1;
+	login->known_hosts = text_of(known_hosts, WRITERS,
+	    KNOWN_HOSTS_MAX_BYTES, e);
+	return login->known_hosts == NULL ? -1 : 0;
+}
+
+static int
+take(struct login *login, char *words[3], struct err *e)
+{
+	if (words[0] == NULL)
+		return 0;
+	login->scope = xstrdup(words[0]);
+	if (is_ssh(words[0]))
+		return read_key(login, words[1], words[2], e);
+	login->user = xstrdup(words[1]);
+	login->secret = xstrdup(words[2]);
+	return 0;
 }
 
 static int
@@ -91,7 +207,7 @@ search(char *text, const char *file, const struct name_url *url,
     struct login *login, struct err *e)
 {
 	size_t best = 0;
-	char *line, *words[3];
+	char *line, *words[3], *found[3] = { NULL, NULL, NULL };
 
 	for (int n = 1; (line = strsep(&text, "\n")) != NULL; n++) {
 		size_t len;
@@ -102,35 +218,14 @@ search(char *text, const char *file, const struct name_url *url,
 		if (!split(line, words))
 			return err_set(e, ERR_CONFIG,
 			    "credentials: %s:%d: a host or URL, a user and a "
-			    "secret are needed", file, n);
+			    "secret are needed, or ssh://, a key file and a "
+			    "known_hosts file", file, n);
 		if ((len = fits(words[0], url)) <= best)
 			continue;
 		best = len;
-		login_clear(login);
-		login->user = xstrdup(words[1]);
-		login->secret = xstrdup(words[2]);
-		login->scope = xstrdup(words[0]);
+		memcpy(found, words, sizeof(found));
 	}
-	return 0;
-}
-
-static int
-open_private(const char *file, struct err *e)
-{
-	struct stat st;
-	int fd = open(file, O_RDONLY | O_CLOEXEC);
-
-	if (fd == -1 || fstat(fd, &st) == -1) {
-		err_errno(e, "credentials: %s", file);
-		err_recode(e, ERR_CONFIG);
-		fdio_close(&fd);
-	} else if (!S_ISREG(st.st_mode) || (st.st_mode & S_IRWXO) != 0) {
-		err_set(e, ERR_CONFIG,
-		    "credentials: %s must be a file without access for "
-		    "others: chmod o= it", file);
-		fdio_close(&fd);
-	}
-	return fd;
+	return take(login, found, e);
 }
 
 int
@@ -138,21 +233,13 @@ credentials_find(const char *file, const struct name_url *url,
     struct login *login, struct err *e)
 {
 	struct buf text = BUF_INIT;
-	int fd, rc = -1;
+	int rc;
 
-	if ((fd = open_private(file, e)) == -1)
-		return -1;
-	if (fdio_slurp(fd, CONF_MAX_BYTES, &text, e) == -1) {
-		err_within(e, "credentials: %s", file);
-		err_recode(e, ERR_CONFIG);
-	} else {
+	rc = slurp_closed(file, OTHERS, CONF_MAX_BYTES, &text, e);
+	if (rc == 0 && is_plain(url->path)) {
 		buf_addc(&text, '\0');
-		rc = is_plain(url->path)
-		    ? search(text.data, file, url, login, e)
-		    : 0;
+		rc = search(text.data, file, url, login, e);
 	}
-	explicit_bzero(text.data, text.len);
-	buf_clear(&text);
-	fdio_close(&fd);
+	wipe(&text);
 	return rc;
 }

@@ -37,7 +37,7 @@ take_url(struct deployment *d, const struct json *j, struct err *e)
 		rc = name_url(&url, bare, strlen(bare), e);
 	free(bare);
 	if (rc == -1)
-		return err_within(e, "url");
+		return -1;
 	d->url = xstrdup(url.text);
 	return 0;
 }

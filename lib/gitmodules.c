@@ -83,23 +83,29 @@ gitmodules_url(const char *text, size_t len, const char *path)
 char *
 gitmodules_resolve(const char *base, const char *url)
 {
-	const char *root = strstr(base, "://");
+	const char *root = strstr(base, "://"), *colon = NULL;
 	size_t len = strlen(base);
 
 	if (strncmp(url, "./", 2) != 0 && strncmp(url, "../", 3) != 0)
 		return xstrdup(url);
-	if (root == NULL || (root = strchr(root + 3, '/')) == NULL)
+	if (root != NULL)
+		root = strchr(root + 3, '/');
+	else /* user@host:path, where the colon ends as a slash does */
+		root = colon = strchr(base, ':');
+	if (root == NULL)
 		return NULL;
 	for (;;) {
 		if (strncmp(url, "./", 2) == 0) {
 			url += 2;
 		} else if (strncmp(url, "../", 3) == 0) {
 			url += 3;
-			while (len > 0 && base[--len] != '/')
+			while (len > 0 && base[--len] != '/' &&
+			    base + len != colon)
 				continue;
 			if (base + len < root)
 				return NULL;
 		} else
-			return xasprintf("%.*s/%s", (int)len, base, url);
+			return xasprintf("%.*s%c%s", (int)len, base,
+			    base + len == colon ? ':' : '/', url);
 	}
 }

@@ -62,5 +62,7 @@ gitwire_fetch(const struct name_url *url, struct gitproto *proto,
 
 	if (strcmp(url->scheme, "git") == 0)
 		return gitwire_over_git(&w, e);
+	if (strcmp(url->scheme, "ssh") == 0)
+		return gitwire_over_ssh(&w, e);
 	return gitwire_over_http(&w, e);
 }

@@ -1,5 +1,5 @@
 /*
- * Carries gitproto's conversation over http, https or git://, within a
+ * Carries gitproto's conversation over http, https, git:// or ssh, within a
  * deadline, to addresses that may be connected to.
  */
 #ifndef DAVIT_LIB_GITWIRE_H
@@ -13,7 +13,8 @@ struct name_url;
 
 struct gitwire_options {
 	const char *allow_hosts;	/* see address.h; "" for none */
-	const char *user, *secret;	/* a login; NULL: none */
+	const char *user, *secret;	/* a login for https; NULL: none */
+	const char *key, *known_hosts;	/* one for ssh; NULL: none */
 	const char *scope;		/* what it is for: login_fits() */
 	const char *ca;			/* CA bundle; "": the system's */
 	int64_t deadline;		/* of name_tick_ms() */

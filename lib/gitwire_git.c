@@ -3,92 +3,76 @@
 #include <errno.h>
 #include <poll.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/socket.h>
 
 #include "lib/buf.h"
 #include "lib/err.h"
 #include "lib/fdio.h"
 #include "lib/gitproto.h"
-#include "lib/mem.h"
 
-#define READ_STEP (64 * 1024)
+struct socket {
+	const struct wire *wire;
+	int fd;
+};
 
 static int
-send_all(const struct wire *w, int fd, const struct buf *b, struct err *e)
+socket_write(void *arg, const void *data, size_t len, struct err *e)
 {
-	size_t sent = 0;
+	const struct socket *s = arg;
+	const char *at = data;
 
-	while (sent < b->len) {
+	while (len > 0) {
 		ssize_t n;
 
-		if (gitwire_await(w, fd, POLLOUT, STALL_MS, e) == -1)
+		if (gitwire_await(s->wire, s->fd, POLLOUT, STALL_MS, e) == -1)
 			return -1;
-		n = send(fd, b->data + sent, b->len - sent, MSG_NOSIGNAL);
+		n = send(s->fd, at, len, MSG_NOSIGNAL);
 		if (n == -1 && errno != EAGAIN && errno != EINTR)
-			return gitwire_gone(w, errno, e);
-		if (n > 0)
-			sent += (size_t)n;
+			return gitwire_gone(s->wire, errno, e);
+		if (n > 0) {
+			at += n;
+			len -= (size_t)n;
+		}
 	}
 	return 0;
 }
 
-/* Feed what comes until gitproto wants to say something, or is done. */
-static int
-receive(const struct wire *w, int fd, struct err *e)
+static ssize_t
+socket_read(void *arg, void *data, size_t size, struct err *e)
 {
-	char data[READ_STEP];
-	int64_t got = 0;
+	const struct socket *s = arg;
 
-	while (gitproto_step(w->proto) == GITPROTO_READ) {
+	for (;;) {
 		ssize_t n;
 
-		if (gitwire_await(w, fd, POLLIN, STALL_MS, e) == -1)
+		if (gitwire_await(s->wire, s->fd, POLLIN, STALL_MS, e) == -1)
 			return -1;
-		n = recv(fd, data, sizeof(data), 0);
-		if (n == -1 && (errno == EAGAIN || errno == EINTR))
-			continue;
-		if (n == -1)
-			return gitwire_gone(w, errno, e);
-		if (n == 0)
-			return gitproto_end(w->proto, e);
-		if ((got += n) > w->options->max_bytes)
-			return err_set(e, ERR_REPO_TOOBIG,
-			    "%s sends over %lld bytes", w->url.host,
-			    (long long)w->options->max_bytes);
-		if (gitproto_feed(w->proto, data, (size_t)n, e) == -1)
-			return -1;
+		if ((n = recv(s->fd, data, size, 0)) >= 0)
+			return n;
+		if (errno != EAGAIN && errno != EINTR)
+			return gitwire_gone(s->wire, errno, e);
 	}
-	return 0;
 }
 
 int
 gitwire_over_git(struct wire *w, struct err *e)
 {
-	struct buf out = BUF_INIT;
-	char *path = xstrdup(w->url.path);
-	int fd = -1, rc = -1;
+	struct socket s = { .wire = w, .fd = -1 };
+	const struct stream stream = { socket_write, socket_read, &s };
+	struct buf hello = BUF_INIT;
+	char *path;
+	int rc = -1;
 
-	if (!name_percent_decode(path) || !name_is_text(path, strlen(path)) ||
-	    strpbrk(path, "\n\t") != NULL) {
-		err_set(e, ERR_INVALID, "url: a bad escape in its path");
+	if ((path = gitwire_path(w, e)) == NULL ||
+	    (s.fd = gitwire_connect(w, e)) == -1)
 		goto out;
-	}
-	if ((fd = gitwire_connect(w, e)) == -1)
-		goto out;
-	gitproto_hello(path, w->url.host, w->url.port, &out);
-	for (;;) {
-		if (send_all(w, fd, &out, e) == -1 || receive(w, fd, e) == -1)
-			goto out;
-		if (gitproto_step(w->proto) == GITPROTO_DONE)
-			break;
-		buf_reset(&out);
-		gitproto_request(w->proto, &out);
-	}
-	rc = 0;
+	gitproto_hello(path, w->url.host, w->url.port, &hello);
+	rc = socket_write(&s, hello.data, hello.len, e);
+	if (rc == 0)
+		rc = gitwire_talk(w, &stream, e);
 out:
-	fdio_close(&fd);
-	buf_clear(&out);
+	fdio_close(&s.fd);
+	buf_clear(&hello);
 	free(path);
 	return rc;
 }

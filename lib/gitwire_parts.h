@@ -4,7 +4,9 @@
  *	gitwire.c		which way; who may be talked to, and how long
  *	gitwire_http.c		smart HTTP, over lib/http
  *	gitwire_socket.c	a connection to a checked address
+ *	gitwire_talk.c		the conversation over a stream
  *	gitwire_git.c		git://
+ *	gitwire_ssh.c		ssh://, over lib/ssh
  */
 #ifndef DAVIT_LIB_GITWIRE_PARTS_H
 #define DAVIT_LIB_GITWIRE_PARTS_H
@@ -12,6 +14,7 @@
 #include "lib/gitwire.h"
 
 #include <stdbool.h>
+#include <sys/types.h>
 
 #include "lib/err.h"
 #include "lib/name.h"
@@ -34,6 +37,21 @@ struct wire {
 
 int gitwire_over_http(struct wire *, struct err *);
 int gitwire_over_git(struct wire *, struct err *);
+int gitwire_over_ssh(struct wire *, struct err *);
+
+/* A connection that carries bytes both ways. */
+struct stream {
+	int (*write)(void *, const void *, size_t, struct err *);
+	ssize_t (*read)(void *, void *, size_t, struct err *);	/* 0: end */
+	void *arg;
+};
+
+/* The whole conversation; the server begins. */
+int gitwire_talk(struct wire *, const struct stream *, struct err *);
+
+/* The URL's path as the host's git is to see it, which is never an option:
+ * the caller's, or NULL. */
+char *gitwire_path(const struct wire *, struct err *);
 
 /* True if that address may be connected to; arg is the wire. */
 bool gitwire_guard(void *arg, const struct sockaddr *);

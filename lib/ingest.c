@@ -182,9 +182,10 @@ make_argv(const struct ingest *in, char **argv)
 static int
 send_login(struct ingest *in, const struct login *login, struct err *e)
 {
-	char *text = xasprintf("%s\n%s\n%s%s", login->user, login->secret,
-	    login->scope == NULL ? "" : login->scope,
-	    login->scope == NULL ? "" : "\n");
+	const char *scope = login->scope == NULL ? "" : login->scope;
+	char *text = login->key != NULL
+	    ? xasprintf("%s\n%s\n%s", scope, login->key, login->known_hosts)
+	    : xasprintf("%s\n%s\n%s\n", login->user, login->secret, scope);
 	int pipe[2], rc = -1;
 
 	if (child_pipe(pipe, e) == 0) {
@@ -202,7 +203,7 @@ static int
 find_login(struct ingest *in, struct err *e)
 {
 	const struct deployment *d = in->deployment;
-	struct login login = { NULL, NULL, NULL };
+	struct login login = { .user = NULL };
 	struct name_url url;
 	int rc = 0;
 
@@ -213,7 +214,7 @@ find_login(struct ingest *in, struct err *e)
 	if (name_url(&url, d->url, strlen(d->url), e) == -1)
 		return -1;
 	rc = credentials_find(in->conf->credentials, &url, &login, e);
-	if (rc == 0 && login.user != NULL)
+	if (rc == 0 && login_is_set(&login))
 		rc = send_login(in, &login, e);
 	login_clear(&login);
 	return rc;

@@ -29,21 +29,29 @@ bool name_to_size(const char *text, int64_t min, int64_t max, int64_t *out);
 struct name_url {
 	char text[URL_MAX_BYTES + 1];	/* whole and normal: lower-case scheme
 					   and host, no fragment */
-	char scheme[8];			/* "http", "https", "git" */
+	char scheme[8];			/* "http", "https", "git", "ssh" */
+	char user[65];			/* of ssh, "git" where not named; "" */
 	char host[256];			/* without the brackets of IPv6 */
 	char path[URL_MAX_BYTES + 1];	/* from "/" on, as it was sent */
+	bool relative;			/* to the user's home, without that
+					   "/": user@host:path, which is ssh */
 	uint16_t port;			/* the scheme's own where not named */
 };
 
-/* Split a repository URL (RFC 3986).  ERR_INVALID with a sentence for other
- * schemes, no host, control bytes, spaces, user info, a query, or over-long
- * ones.  len is given since JSON strings may hold NUL. */
+/* Split a repository URL (RFC 3986), or what git takes for ssh.  ERR_INVALID
+ * with a sentence for other schemes, no host, control bytes, spaces, a
+ * password, a user other than of ssh, a query, or over-long ones.  len is
+ * given since JSON strings may hold NUL. */
 int name_url(struct name_url *, const char *text, size_t len, struct err *);
+
+/* The whole as a URL, also where the text is user@host:path.  Owned by the
+ * caller. */
+char *name_url_long(const struct name_url *);
 
 /* Take "user:secret@" off a URL before anything else sees it; bare is the URL
  * without.  All are owned by the caller; user and secret are NULL where there
  * were none.  ERR_INVALID for a bad escape or byte, and where the scheme is
- * not https, which alone keeps a secret. */
+ * not https, which alone keeps a secret.  A user of ssh stays. */
 int name_url_login(const char *text, char **bare, char **user, char **secret,
     struct err *);
 

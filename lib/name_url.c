@@ -15,10 +15,11 @@ url_scheme(struct name_url *u, const char **rest, struct err *e)
 	static const struct {
 		const char *scheme;
 		uint16_t port;
-	} known[] = { { "https", 443 }, { "http", 80 }, { "git", 9418 } };
+	} known[] = { { "https", 443 }, { "http", 80 }, { "git", 9418 },
+		{ "ssh", 22 } };
 	const char *colon = strstr(*rest, "://");
 
-	for (size_t i = 0; colon != NULL && i < 3; i++) {
+	for (size_t i = 0; colon != NULL && i < 4; i++) {
 		size_t len = strlen(known[i].scheme);
 
 		if ((size_t)(colon - *rest) != len ||
@@ -30,8 +31,8 @@ url_scheme(struct name_url *u, const char **rest, struct err *e)
 		return 0;
 	}
 	return err_set(e, ERR_INVALID,
-	    "url: only https://, http:// and git:// repositories can be "
-	    "fetched");
+	    "url: only https://, http://, git:// and ssh:// repositories "
+	    "can be fetched");
 }
 
 static bool
@@ -80,6 +81,41 @@ url_host(struct name_url *u, const char *text, size_t len, struct err *e)
 	return 0;
 }
 
+static bool
+is_user(const char *user)
+{
+	return user[0] != '\0' && user[0] != '-' &&
+	    user[strspn(user, "abcdefghijklmnopqrstuvwxyz"
+		    "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-")] == '\0';
+}
+
+/* Take "user@" off, which only ssh has. */
+static int
+url_user(struct name_url *u, const char **text, size_t *len, struct err *e)
+{
+	const char *at = memchr(*text, '@', *len);
+	size_t n = at == NULL ? 0 : (size_t)(at - *text);
+
+	if (at != NULL && strcmp(u->scheme, "ssh") != 0)
+		return err_set(e, ERR_INVALID,
+		    "url: a user name or password in it is not accepted");
+	if (at == NULL) {
+		if (strcmp(u->scheme, "ssh") == 0)
+			memcpy(u->user, "git", sizeof("git"));
+		return 0;
+	}
+	if (memchr(*text, ':', n) != NULL)
+		return err_set(e, ERR_INVALID, "url: ssh takes no password, "
+		    "but a deploy key of the operator's");
+	if (n < sizeof(u->user))
+		memcpy(u->user, *text, n);
+	if (!is_user(u->user))
+		return err_set(e, ERR_INVALID, "url: bad user name");
+	*text = at + 1;
+	*len -= n + 1;
+	return 0;
+}
+
 static int
 url_authority(struct name_url *u, const char *text, size_t len, struct err *e)
 {
@@ -87,9 +123,8 @@ url_authority(struct name_url *u, const char *text, size_t len, struct err *e)
 	char port[8];
 	int64_t n;
 
-	if (memchr(text, '@', len) != NULL)
-		return err_set(e, ERR_INVALID,
-		    "url: a user name or password in it is not accepted");
+	if (url_user(u, &text, &len, e) == -1)
+		return -1;
 	bracket = memrchr(text, ']', len);
 	colon = memrchr(text, ':', len);
 	if (colon != NULL && (bracket == NULL || colon > bracket)) {
@@ -112,25 +147,37 @@ default_port(const char *scheme)
 {
 	return strcmp(scheme, "https") == 0 ? 443
 	    : strcmp(scheme, "http") == 0   ? 80
+	    : strcmp(scheme, "ssh") == 0    ? 22
 					    : 9418;
 }
 
-/* Put the parts together again, in normal form. */
-static int
-url_normal(struct name_url *u, struct err *e)
+/* Put the parts together again. */
+char *
+name_url_long(const struct name_url *u)
 {
-	const char *open = strchr(u->host, ':') == NULL ? "" : "[";
-	const char *close = open[0] == '\0' ? "" : "]";
+	bool bracket = strchr(u->host, ':') != NULL;
 	char port[8] = "";
-	int n;
 
 	if (u->port != default_port(u->scheme))
 		snprintf(port, sizeof(port), ":%u", (unsigned int)u->port);
-	n = snprintf(u->text, sizeof(u->text), "%s://%s%s%s%s%s", u->scheme,
-	    open, u->host, close, port, u->path);
-	if (n < 0 || (size_t)n >= sizeof(u->text))
-		return err_set(e, ERR_INVALID, "url: too long");
-	return 0;
+	return xasprintf("%s://%s%s%s%s%s%s%s", u->scheme, u->user,
+	    u->user[0] == '\0' ? "" : "@", bracket ? "[" : "", u->host,
+	    bracket ? "]" : "", port, u->path);
+}
+
+static int
+url_normal(struct name_url *u, struct err *e)
+{
+	char *text = u->relative
+	    ? xasprintf("%s@%s:%s", u->user, u->host, u->path + 1)
+	    : name_url_long(u);
+	size_t len = strlen(text);
+
+	if (len < sizeof(u->text))
+		memcpy(u->text, text, len + 1);
+	free(text);
+	return len < sizeof(u->text) ? 0 :
+	    err_set(e, ERR_INVALID, "url: too long");
 }
 
 static int
@@ -149,34 +196,63 @@ url_bytes(const char *text, size_t len, struct err *e)
 	return 0;
 }
 
+/* Take the path, from where it begins to the end of the text. */
+static int
+url_path(struct name_url *u, const char *text, struct err *e)
+{
+	size_t len = strcspn(text, "?#");
+	size_t slash = text[0] != '/';
+
+	if (text[len] == '?')
+		return err_set(e, ERR_INVALID,
+		    "url: a query in it is not accepted");
+	while (len > 0 && text[len - 1] == '/')
+		len--;
+	if (len == 0)
+		return err_set(e, ERR_INVALID, "url: it names no repository");
+	u->path[0] = '/';
+	memcpy(u->path + slash, text, len);
+	u->path[slash + len] = '\0';
+	return 0;
+}
+
+/* user@host:path, as git knows it beside URLs: what its first ":" does not
+ * make a URL's. */
+static bool
+is_scp(const char *text)
+{
+	size_t len = strcspn(text, "/:");
+
+	return text[len] == ':' && strncmp(text + len, "://", 3) != 0 &&
+	    memchr(text, '@', len) != NULL;
+}
+
 int
 name_url(struct name_url *u, const char *text, size_t len, struct err *e)
 {
 	char whole[URL_MAX_BYTES + 1] = "";
 	const char *rest = whole;
-	size_t authority, path;
+	size_t authority;
+	bool scp;
 
 	memset(u, 0, sizeof(*u));
 	if (url_bytes(text, len, e) == -1)
 		return -1;
 	memcpy(whole, text, len);
-	whole[len] = '\0';
-	if (url_scheme(u, &rest, e) == -1)
+	if ((scp = is_scp(whole))) {
+		memcpy(u->scheme, "ssh", sizeof("ssh"));
+		u->port = default_port(u->scheme);
+		authority = strcspn(whole, ":");
+		u->relative = whole[authority + 1] != '/';
+	} else if (url_scheme(u, &rest, e) == -1) {
 		return -1;
-	authority = strcspn(rest, "/?#");
+	} else {
+		authority = strcspn(rest, "/?#");
+	}
 	if (url_authority(u, rest, authority, e) == -1)
 		return -1;
-	rest += authority;
-	path = strcspn(rest, "?#");
-	if (rest[path] == '?')
-		return err_set(e, ERR_INVALID,
-		    "url: a query in it is not accepted");
-	while (path > 1 && rest[path - 1] == '/')
-		path--;
-	if (path <= 1)
-		return err_set(e, ERR_INVALID, "url: it names no repository");
-	memcpy(u->path, rest, path);
-	u->path[path] = '\0';
+	if (url_path(u, rest + authority + scp, e) == -1)
+		return -1;
 	return url_normal(u, e);
 }
 
@@ -211,7 +287,7 @@ name_url_login(const char *text, char **bare, char **user, char **secret,
 	const char *at = NULL;
 
 	*user = *secret = NULL;
-	if (rest != NULL) {
+	if (rest != NULL && strncasecmp(text, "ssh://", 6) != 0) {
 		rest += 3;
 		at = memchr(rest, '@', strcspn(rest, "/?#"));
 	}

@@ -81,3 +81,17 @@ AS_IF([test -n "$LIBS3_ARCHIVE"],
 AC_SUBST([LIBS3_ARCHIVE])
 AM_CONDITIONAL([WITH_LIBS3], [test -n "$LIBS3_ARCHIVE"])
 ])
+
+dnl DAVIT_SSH: libssh2 where it is found, unless --without-libssh2.
+AC_DEFUN([DAVIT_SSH], [
+AC_ARG_WITH([libssh2],
+	[AS_HELP_STRING([--without-libssh2],
+		[fetch nothing over ssh (where libssh2 is not found)])],
+	[], [with_libssh2=check])
+have_ssh=no
+AS_IF([test "$with_libssh2" != no],
+	[PKG_CHECK_MODULES([SSH2], [libssh2 >= 1.9], [have_ssh=yes], [:])])
+AS_IF([test "$with_libssh2$have_ssh" = yesno],
+	[AC_MSG_ERROR([libssh2 is needed; on Debian: apt-get install libssh2-1-dev])])
+AM_CONDITIONAL([WITH_SSH], [test "$have_ssh" = yes])
+])

@@ -272,7 +272,7 @@ refuses dir_not_found "a file is no directory" --dir index.html \
 refuses dir_not_found "an ignored directory" --dir dist "$URL/v2/site.git"
 refuses bad_request "a directory outside" --dir ../x "$URL/v2/site.git"
 refuses bad_request "a ref that is none" --ref 'a..b' "$URL/v2/site.git"
-for url in file:///etc "ssh://127.0.0.1/x" "ext::sh -c id" "$T/git/site.git" \
+for url in file:///etc "ssh://a:b@127.0.0.1/x" "ext::sh -c id" "$T/git/site.git" \
 	"http://user:pw@127.0.0.1:$PORT/v2/site.git" \
 	"git://127.0.0.1:$daemon/a%0ab" --; do
 	refuses bad_request "no URL that is fetched: ${url%%:*}" -- "$url"

@@ -80,7 +80,7 @@ done <<-END
 	path|/etc|only https
 	file|file:///etc|only https
 	ext|ext::sh -c id|byte
-	ssh|git@127.0.0.1:leaf.git|only https
+	ssh|git@127.0.0.1:leaf.git|no deploy key
 	password|https://u:p@127.0.0.1/leaf.git|password
 	above|../../../../x.git|above its host
 	private|http://10.0.0.1/leaf.git|private address

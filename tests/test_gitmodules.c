@@ -64,6 +64,11 @@ relative_ones_are_resolved(void **state)
 	expect_resolved("https://h/a/b", "http://i/c", "http://i/c");
 	expect_resolved("https://h/a/b", "/etc", "/etc");
 	expect_resolved("none", "../c", NULL);
+	expect_resolved("git@h:a/b.git", "../c.git", "git@h:a/c.git");
+	expect_resolved("git@h:b.git", "../c.git", "git@h:c.git");
+	expect_resolved("git@h:b.git", "../../c.git", NULL);
+	expect_resolved("git@h:b.git", "./c", "git@h:b.git/c");
+	expect_resolved("ssh://git@h:22/a/b", "../c", "ssh://git@h:22/a/c");
 }
 
 int

@@ -71,11 +71,39 @@ url_is_split_and_made_normal(void **state)
 }
 
 static void
+ssh_has_a_user_and_two_spellings(void **state)
+{
+	struct name_url u;
+	char *whole;
+
+	assert_true(url("SSH://GitHub.com/A/b.git", &u));
+	assert_string_equal(u.text, "ssh://git@github.com/A/b.git");
+	assert_int_equal(u.port, 22);
+	assert_true(url("ssh://me@[::1]:2222/~me/r/", &u));
+	assert_string_equal(u.text, "ssh://me@[::1]:2222/~me/r");
+	assert_string_equal(u.user, "me");
+	assert_false(u.relative);
+	assert_true(url("git@GitHub.com:A/b.git", &u));
+	assert_string_equal(u.text, "git@github.com:A/b.git");
+	assert_string_equal(u.path, "/A/b.git");
+	assert_string_equal(u.scheme, "ssh");
+	assert_true(u.relative);
+	whole = name_url_long(&u);
+	assert_string_equal(whole, "ssh://git@github.com/A/b.git");
+	free(whole);
+	assert_true(url("me@h:/srv/r", &u));
+	assert_string_equal(u.text, "ssh://me@h/srv/r");
+	assert_false(u.relative);
+}
+
+static void
 other_urls_are_refused(void **state)
 {
 	static const char *const bad[] = { "", "file:///etc", "/etc/passwd",
 		"ext::sh -c x", "https://", "https:///r", "-oProxyCommand=x",
-		"ssh://git@h/r", "git@h:r", "https://u:p@h/r", "https://h",
+		"ssh://u:p@h/r", "ssh://-u@h/r", "ssh://@h/r", "git@h:",
+		"git@h:/", "git@-h:r", "h:r", "git@[::1:r", "git@h:r?x",
+		"u:p@h:r", "git@h:a b", "https://u:p@h/r", "https://h",
 		"https://h/", "https://h:0/r", "https://h:99999/r",
 		"https://h:/r", "https://h:x/r", "https://[::1/r",
 		"https://h r/x", "https://h/r?x=1", "https://h/\nr",
@@ -219,6 +247,7 @@ main(void)
 		cmocka_unit_test(ids_are_fresh_and_fold_case),
 		cmocka_unit_test(sizes_have_units),
 		cmocka_unit_test(url_is_split_and_made_normal),
+		cmocka_unit_test(ssh_has_a_user_and_two_spellings),
 		cmocka_unit_test(other_urls_are_refused),
 		cmocka_unit_test(login_is_taken_off_a_url),
 		cmocka_unit_test(refs_follow_check_ref_format),

@@ -10,12 +10,15 @@
 #include "lib/buf.h"
 #include "lib/err.h"
 #include "lib/fdio.h"
+#include "lib/gitwire.h"
 #include "lib/mem.h"
 
 #define MiB ((int64_t)1 << 20)
 #define TiB ((int64_t)1 << 40)
 
-#define LOGIN_LINES_MAX_BYTES (2 * LOGIN_MAX_BYTES + URL_MAX_BYTES + 3)
+/* Of either kind. */
+#define LOGIN_LINES_MAX_BYTES (2 * LOGIN_MAX_BYTES + URL_MAX_BYTES + \
+	KEY_FILE_MAX_BYTES + KNOWN_HOSTS_MAX_BYTES + 3)
 
 static const char usage[] =
     "usage: davit-fetch [--ref REF] [--dir DIR] [--ignored keep|drop] URL\n"
@@ -73,15 +76,58 @@ fetch_take_environment(struct fetch_settings *s, struct err *e)
 static char *
 origin(const struct name_url *url)
 {
-	return xstrndup(url->text, strlen(url->text) - strlen(url->path));
+	char *whole = name_url_long(url);
+
+	whole[strlen(whole) - strlen(url->path)] = '\0';
+	return whole;
 }
 
 /* A user, a secret, and perhaps a scope, a line each. */
 static int
+take_secret(struct fetch_settings *s, char *text, struct err *e)
+{
+	char *user = strsep(&text, "\n");
+	char *secret = strsep(&text, "\n");
+	char *scope = strsep(&text, "\n");
+
+	if (secret == NULL || !name_is_login(user, secret))
+		return err_set(e, ERR_INVALID,
+		    "--login: a user and a secret, a line each, are needed "
+		    "on descriptor %d", FETCH_LOGIN_FD);
+	s->login.user = xstrdup(user);
+	s->login.secret = xstrdup(secret);
+	if (scope != NULL && scope[0] != '\0')
+		s->login.scope = xstrdup(scope);
+	return 0;
+}
+
+/* Perhaps a scope, a private key, known hosts: the key's last line parts the
+ * two. */
+static int
+take_key(struct fetch_settings *s, char *text, struct err *e)
+{
+	static const char begin[] = "-----BEGIN ", end[] = "\n-----END ";
+	char *key = text, *last;
+
+	if (strncmp(text, begin, sizeof(begin) - 1) != 0)
+		key = strstr(text, "\n") == NULL ? text + strlen(text)
+						 : strstr(text, "\n") + 1;
+	if (key > text + 1)
+		s->login.scope = xstrndup(text, (size_t)(key - 1 - text));
+	if ((last = strstr(key, end)) == NULL)
+		return err_set(e, ERR_CONFIG, "the deploy key for %s is no "
+		    "private key", s->url.host);
+	last += 1 + strcspn(last + 1, "\n");
+	s->login.key = xasprintf("%.*s\n", (int)(last - key), key);
+	s->login.known_hosts = xstrdup(last + (*last == '\n'));
+	return 0;
+}
+
+static int
 take_login(struct fetch_settings *s, struct err *e)
 {
+	struct gitwire_options *wire = &s->source.wire;
 	struct buf text = BUF_INIT;
-	char *user, *secret, *scope, *rest;
 	int rc = -1;
 
 	if (fdio_slurp(FETCH_LOGIN_FD, LOGIN_LINES_MAX_BYTES, &text, e) == -1) {
@@ -89,25 +135,15 @@ take_login(struct fetch_settings *s, struct err *e)
 		goto out;
 	}
 	buf_addc(&text, '\0');
-	rest = text.data;
-	user = strsep(&rest, "\n");
-	secret = strsep(&rest, "\n");
-	scope = strsep(&rest, "\n");
-	if (secret == NULL || !name_is_login(user, secret)) {
-		err_set(e, ERR_INVALID,
-		    "--login: a user and a secret, a line each, are needed "
-		    "on descriptor %d", FETCH_LOGIN_FD);
-		goto out;
-	}
-	s->login.user = xstrdup(user);
-	s->login.secret = xstrdup(secret);
-	s->login.scope = scope == NULL || scope[0] == '\0'
-	    ? origin(&s->url)
-	    : xstrdup(scope);
-	s->source.wire.scope = s->login.scope;
-	s->source.wire.user = s->login.user;
-	s->source.wire.secret = s->login.secret;
-	rc = 0;
+	rc = strcmp(s->url.scheme, "ssh") == 0 ? take_key(s, text.data, e)
+					       : take_secret(s, text.data, e);
+	if (s->login.scope == NULL)
+		s->login.scope = origin(&s->url);
+	wire->scope = s->login.scope;
+	wire->user = s->login.user;
+	wire->secret = s->login.secret;
+	wire->key = s->login.key;
+	wire->known_hosts = s->login.known_hosts;
 out:
 	if (text.len > 0)
 		explicit_bzero(text.data, text.len);
