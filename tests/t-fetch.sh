@@ -482,6 +482,34 @@ for url in "$faulty/silent/site.git" "git://127.0.0.1:$faults/silent" \
 	"$faulty/drip/site.git"; do
 	refuses fetch_timeout "at the deadline: $url" "$url"
 done
+
+# A resolver that takes questions and never answers.
+silent_dns() { # NAME URL
+	local begun=${EPOCHREALTIME/./} words
+	# shellcheck disable=SC2016
+	words=$(unshare -m sh -c 'mount --bind "$0" /etc/resolv.conf &&
+		exec "$@"' "$T/resolv.conf" "$program" "$2" 2>&1 3>&- >/dev/null)
+	is "$?" 4 "a resolver that never answers: $1"
+	like "$words" 'not answer in time|takes too long' '… is told'
+	((${EPOCHREALTIME/./} - begun < 15000000)) && ok '… in time' ||
+		not_ok '… in time' "$(((${EPOCHREALTIME/./} - begun) / 1000)) ms"
+}
+start_silent_dns() { # ADDRESS
+	local as_user=(setpriv --pdeathsig TERM) # port 53 is root's
+	printf 'nameserver %s\noptions timeout:30\n' "$1" >"$T/resolv.conf"
+	start silent-dns perl -MIO::Socket::INET -e '$| = 1;
+		my $s = IO::Socket::INET->new(Proto => "udp", LocalPort => 53,
+		LocalAddr => $ARGV[0]) or die; print("up\n"); sleep 600' "$1"
+	must_start silent-dns grep -q up "$T/log/silent-dns"
+}
+if [ "$(id -u)" -eq 0 ]; then
+	start_silent_dns "127.1.$((RANDOM % 256)).$((RANDOM % 256))"
+	export DAVIT_FETCH_TIME=2
+	silent_dns git git://git.example.org/x.git
+	silent_dns https https://git.example.org/x.git
+	unset DAVIT_FETCH_TIME
+	stop silent-dns
+fi
 unset DAVIT_FETCH_TIME
 
 # --- nothing is left ---

@@ -157,6 +157,14 @@ is "$code $error" '422 repository_private' 'private, with a wrong one'
 like "$(jq -r .message <<<"$answer")" 'does not accept the token' '… is told'
 ask "$good/private/site.git" s3cr3t-Word deploy
 is "$code $error" '200 none' 'private, with the right one'
+post "$(jq -cn --arg url "$good/private/site.git" '{url: $url,
+	plan_only: true, auth: {user: "deploy", token: "s3cr3t-Word"}}')"
+is "$code $error $(jq -r .plan.framework <<<"$answer")" '200 none static' \
+	'a plan of it, and no more, as well'
+unlike "$answer" s3cr3t '… which does not tell it'
+post "$(jq -cn --arg url "$good/private/site.git" '{url: $url,
+	plan_only: true, auth: {user: "deploy", token: "wr0ng-Word"}}')"
+is "$code $error" '422 repository_private' '… with a wrong one, none'
 ask "https://deploy:s3cr3t%2DWord@127.0.0.1:${port[good]}/private/site.git"
 is "$code $error" '200 none' 'or in the URL'
 id=$(jq -r .id <<<"$answer")

@@ -83,11 +83,19 @@ is "$(site "$id" /none/such.js -o /dev/null -w '%{http_code}')" 404 \
 
 # --- a site that is not built ---
 
-plain=$(page_repo plain 'style.css=h1 { color: green }')
+pointer="version https://git-lfs.github.com/spec/v1
+oid sha256:$(printf 0%.0s {1..64})
+size 5"
+plain=$(page_repo plain 'style.css=h1 { color: green }' '.gitignore=draft' \
+	draft=no '.gitattributes=film filter=lfs' "film=$pointer")
 id=$(deploy "$plain")
 ends "$id" deployed 60 'plain HTML is deployed as it is'
 is "$(site "$id" /)" '<h1>plain</h1>' '… and served'
 is "$(site "$id" /style.css)" 'h1 { color: green }' '… with its style'
+log=$(api GET "/log/$id")
+like "$log" 'note: .*1 files that stay pointers' 'its log has the notes'
+like "$log" 'note: 1 committed files match .gitignore.*draft' \
+	'… and what was left out'
 
 # --- sites that cannot be ---
 
