@@ -12,10 +12,10 @@
 
 #define MiB ((size_t)1 << 20)
 
-/* libgit2 maps the pack through windows; small ones cost no time and spare
- * memory. */
+/* libgit2 maps the pack through windows; small and few ones cost no time, and
+ * what is mapped counts as our memory, whatever the repository's size. */
 #define WINDOW_BYTES (1 * MiB)
-#define WINDOWS_BYTES (64 * MiB)
+#define WINDOWS_BYTES (16 * MiB)
 #define CACHE_BYTES (8 * MiB)
 
 #define SUBJECT_MAX_BYTES 200
