@@ -271,12 +271,17 @@ wanted() { # NAME…
 	done < <(corpus)
 }
 
-# One after the other each would wait for npm.
+# One after the other each would wait for npm; all at once they wait for each
+# other.
 all_at_once() {
 	local name manager rule command making=()
 	while read -r name manager rule command; do
 		create "$name" "$manager" "$command" </dev/null &
 		making+=($!)
+		[ ${#making[@]} -lt 2 ] || {
+			wait "${making[0]}"
+			making=("${making[@]:1}")
+		}
 	done
 	wait "${making[@]}"
 }
