@@ -367,6 +367,61 @@ store_list(struct store *s, const char *prefix,
 	return s->driver->list(s->state, prefix, fn, arg, e);
 }
 
+/* Names out of keys that come in order. */
+struct names {
+	size_t skip;		/* the prefix's length */
+	struct buf name;	/* the last one; not yet told */
+	struct store_object newest;
+	int (*fn)(void *, const char *, const struct store_object *);
+	void *arg;
+};
+
+static int
+tell_name(struct names *n)
+{
+	return n->name.len == 0
+	    ? 0
+	    : n->fn(n->arg, buf_str(&n->name), &n->newest);
+}
+
+static int
+take_name(void *arg, const char *key, const struct store_object *o)
+{
+	struct names *n = arg;
+	const char *name = key + n->skip;
+	size_t len = strcspn(name, "/");
+	int rc;
+
+	if (n->name.len == len && memcmp(n->name.data, name, len) == 0) {
+		if (o->modified_ms > n->newest.modified_ms)
+			n->newest = *o;
+		return 0;
+	}
+	rc = tell_name(n);
+	buf_reset(&n->name);
+	buf_add(&n->name, name, len);
+	n->newest = *o;
+	return rc;
+}
+
+int
+store_list_names(struct store *s, const char *prefix,
+    int (*fn)(void *, const char *, const struct store_object *), void *arg,
+    struct err *e)
+{
+	struct names n = { .skip = strlen(prefix), .fn = fn, .arg = arg };
+	int rc;
+
+	if (check_prefix(prefix, e) == -1)
+		return -1;
+	if (s->driver->list_names != NULL)
+		return s->driver->list_names(s->state, prefix, fn, arg, e);
+	if ((rc = s->driver->list(s->state, prefix, take_name, &n, e)) == 0)
+		rc = tell_name(&n);
+	buf_clear(&n.name);
+	return rc;
+}
+
 static int
 ignore_key(void *arg, const char *key, const struct store_object *o)
 {

@@ -106,6 +106,13 @@ int store_list(struct store *, const char *prefix,
     int (*fn)(void *arg, const char *key, const struct store_object *),
     void *arg, struct err *);
 
+/* The first segments of the keys below prefix, once each: "dist/" has the ids
+ * of sites.  Of the object, modified_ms counts: about when the last of what is
+ * below was changed.  Otherwise as store_list(). */
+int store_list_names(struct store *, const char *prefix,
+    int (*fn)(void *arg, const char *name, const struct store_object *),
+    void *arg, struct err *);
+
 /* What is put and deleted through this store from now on is done by that
  * attempt to build id, until the attempt is revoked. */
 int store_enter(struct store *, const char *id, int64_t attempt,

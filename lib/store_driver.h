@@ -36,6 +36,10 @@ struct store_driver {
 	int (*list)(void *, const char *prefix,
 	    int (*fn)(void *, const char *, const struct store_object *),
 	    void *arg, struct err *);
+	/* NULL: its list comes in order of keys, and will do */
+	int (*list_names)(void *, const char *prefix,
+	    int (*fn)(void *, const char *, const struct store_object *),
+	    void *arg, struct err *);
 	/* both NULL where the driver has no way to refuse a late put */
 	int (*enter)(void *, const char *id, int64_t attempt, struct err *);
 	int (*revoke)(void *, const char *id, int64_t below, struct err *);

@@ -626,28 +626,90 @@ fs_list(void *state, const char *prefix,
 	return rc;
 }
 
+/* A directory's mtime is that of the last change of a name in it; a store's
+ * are few enough below a prefix to be asked one by one. */
+static int
+fs_list_names(void *state, const char *prefix,
+    int (*fn)(void *, const char *, const struct store_object *), void *arg,
+    struct err *e)
+{
+	int rc = 0, fd = open_beneath(state, prefix, O_RDONLY | O_DIRECTORY);
+	struct dirent *d;
+	struct stat st;
+	DIR *dir;
+
+	if (fd == -1 && (errno == ENOENT || errno == ENOTDIR))
+		return 0;
+	if (fd == -1 || (dir = fdopendir(fd)) == NULL) {
+		fdio_close(&fd);
+		return store_errno(e, "list", prefix);
+	}
+	while (rc == 0 && (d = readdir(dir)) != NULL) {
+		struct store_object o = { .size = 0 };
+
+		if (strcmp(d->d_name, ".") == 0 ||
+		    strcmp(d->d_name, "..") == 0 ||
+		    fstatat(fd, d->d_name, &st, AT_SYMLINK_NOFOLLOW) == -1)
+			continue;
+		o.modified_ms = (int64_t)st.st_mtim.tv_sec * 1000;
+		rc = fn(arg, d->d_name, &o);
+	}
+	closedir(dir);
+	return rc;
+}
+
+/* ---- sweeping ---- */
+
+/* A part, what throw_away() has not finished, or an attempt's area: each has
+ * an id for a name, or begins with one. */
+static bool
+is_part(const char *name)
+{
+	char id[ID_LENGTH + 1];
+
+	return strlen(name) >= ID_LENGTH && name_is_id(name, ID_LENGTH, id) &&
+	    (name[ID_LENGTH] == '\0' || is_below(name, id, INT64_MAX));
+}
+
+/* When it was made, or came to its place; its contents may be older, or newer
+ * where it is a directory that is written to. */
+static int64_t
+age_of(const struct stat *st)
+{
+	struct timespec last = st->st_mtim.tv_sec > st->st_ctim.tv_sec ||
+		!S_ISDIR(st->st_mode)
+	    ? st->st_mtim
+	    : st->st_ctim;
+
+	return name_now_ms() - (int64_t)last.tv_sec * 1000;
+}
+
 static int
 fs_sweep(void *state, int64_t age_ms, struct err *e)
 {
 	struct fs *fs = state;
 	struct dirent *d;
 	DIR *dir;
-	int fd = open_beneath(fs, TMP, O_RDONLY | O_DIRECTORY);
+	int rc = 0, fd = open_beneath(fs, TMP, O_RDONLY | O_DIRECTORY);
 
 	if (fd == -1 || (dir = fdopendir(fd)) == NULL) {
 		fdio_close(&fd);
 		return store_errno(e, "open", TMP);
 	}
-	while ((d = readdir(dir)) != NULL) {
+	while (rc == 0 && (d = readdir(dir)) != NULL) {
 		struct stat st;
 
-		if (fstatat(fd, d->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
-		    S_ISREG(st.st_mode) &&
-		    name_now_ms() - (int64_t)st.st_mtim.tv_sec * 1000 > age_ms)
+		if (!is_part(d->d_name) ||
+		    fstatat(fd, d->d_name, &st, AT_SYMLINK_NOFOLLOW) == -1 ||
+		    age_of(&st) <= age_ms)
+			continue;
+		if (S_ISDIR(st.st_mode))
+			rc = throw_away(fs, fd, d->d_name, TMP, e);
+		else if (S_ISREG(st.st_mode))
 			unlinkat(fd, d->d_name, 0);
 	}
 	closedir(dir);
-	return 0;
+	return rc;
 }
 
 const struct store_driver store_fs = {
@@ -667,6 +729,7 @@ const struct store_driver store_fs = {
 	.delete = fs_delete,
 	.delete_all = fs_delete_all,
 	.list = fs_list,
+	.list_names = fs_list_names,
 	.enter = fs_enter,
 	.revoke = fs_revoke,
 	.sweep = fs_sweep,

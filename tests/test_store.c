@@ -890,6 +890,59 @@ sweep_takes_old_parts_only(void **state)
 	store_put_abort(w);
 }
 
+static void
+sweep_takes_old_directories_of_ours(void **state)
+{
+	struct fixture *f = *state;
+	static const char *const made[] = { "tmp/aaaaaaaaaa",
+		"tmp/bbbbbbbbbb.1", "tmp/mine", "tmp/cccccccccc.x" };
+	struct stat st;
+	char *path;
+
+	if (!is_dir(f))
+		return;
+	for (size_t i = 0; i < 4; i++) {
+		path = xasprintf("%s/%s", f->root, made[i]);
+		assert_int_equal(mkdir(path, 0755), 0);
+		free(path);
+	}
+	assert_int_equal(store_sweep(f->store, 60000, NULL), 0);
+	assert_int_equal(store_sweep(f->store, -2000, NULL), 0);
+	for (size_t i = 0; i < 4; i++) {
+		path = xasprintf("%s/%s", f->root, made[i]);
+		assert_int_equal(stat(path, &st), i < 2 ? -1 : 0);
+		free(path);
+	}
+}
+
+static int
+add_name(void *arg, const char *name, const struct store_object *o)
+{
+	assert_true(o->modified_ms > 0);
+	buf_addf(arg, "%s ", name);
+	return 0;
+}
+
+static void
+names_come_once(void **state)
+{
+	struct fixture *f = *state;
+	struct buf names = BUF_INIT;
+
+	put(f->store, "dist/a/x", "1");
+	put(f->store, "dist/a/y/z", "1");
+	put(f->store, "dist/b/x", "1");
+	assert_int_equal(store_list_names(f->store, "dist/", add_name, &names,
+			     NULL), 0);
+	if (strcmp(buf_str(&names), "a b ") != 0)
+		assert_string_equal(buf_str(&names), "b a ");
+	buf_reset(&names);
+	assert_int_equal(store_list_names(f->store, "none/", add_name, &names,
+			     NULL), 0);
+	assert_int_equal(names.len, 0);
+	buf_clear(&names);
+}
+
 /* What opening a store by that configuration says. */
 static void
 told(const char *text, enum err_code code, const char *words)
@@ -985,6 +1038,8 @@ main(void)
 		STORE_TEST(reads_begin_at_an_offset),
 		STORE_TEST(cut_file_is_an_error_not_an_end),
 		STORE_TEST(sweep_takes_old_parts_only),
+		STORE_TEST(sweep_takes_old_directories_of_ours),
+		STORE_TEST(names_come_once),
 		cmocka_unit_test(bad_configuration_is_told),
 		cmocka_unit_test(bad_key_files_are_told),
 	};
