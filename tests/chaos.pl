@@ -6,9 +6,9 @@
 #
 # DIRECTORY/services holds a line "NAME COMMAND…" a service.  What comes of it
 # is in DIRECTORY/chaos: "accepted" (an id and its repository a line),
-# "canceled" (ids), "kills" (a name a line), "lies" (states that went
-# backwards), "calm" once the storm is over.  Services then run on until
-# SIGTERM.
+# "canceled" and "deleted" (ids), "kills" (a name a line), "lies" (states that
+# went backwards, sites that are not what they were), "calm" once the storm is
+# over.  Services then run on until SIGTERM.
 use strict;
 use warnings;
 use IO::Socket::INET;
@@ -21,7 +21,8 @@ my $SUBMITTERS = 3;
 # How often each is the victim: what others depend on is killed less, so that
 # something is built at all.
 my %weight = (
-	'submit.fcgi' => 6, 'api.fcgi' => 6, 'davit-fetch' => 6,
+	'submit.fcgi' => 6, 'api.fcgi' => 6, 'site.fcgi' => 3,
+	'davit-fetch' => 6,
 	'davit-build' => 4, davitd => 2, apache => 3, httpd => 1, redis => 2,
 );
 my %final = map { $_ => 1 } qw(deployed failed canceled);
@@ -102,22 +103,48 @@ sub kill_one {
 
 # --- users ---
 
-sub call { # METHOD PATH [BODY]: status, JSON
-	my ($method, $path, $body) = @_;
+sub ask { # HOST METHOD PATH [BODY]: status, text
+	my ($host, $method, $path, $body) = @_;
 	my $text = defined $body ? encode_json($body) : '';
 	my $socket = IO::Socket::INET->new(PeerAddr => '127.0.0.1',
 	    PeerPort => $port, Timeout => 5) or return (0, undef);
 	my $answer = '';
 	local $SIG{ALRM} = sub { close($socket) };
 	alarm(30);
-	print $socket "$method $path HTTP/1.0\r\nHost: davit.test\r\n",
+	print $socket "$method $path HTTP/1.0\r\nHost: $host\r\n",
 	    'Content-Length: ', length $text, "\r\n\r\n$text";
 	$socket->flush;
 	$answer .= $_ while defined($_ = readline $socket);
 	alarm(0);
-	my ($head, $json) = split(/\r\n\r\n/, $answer, 2);
+	my ($head, $rest) = split(/\r\n\r\n/, $answer, 2);
 	return (0, undef) if ($head // '') !~ m{^HTTP/1\.\d (\d+)};
-	return ($1 + 0, scalar eval { decode_json($json) });
+	return ($1 + 0, $rest);
+}
+
+sub call { # METHOD PATH [BODY]: status, JSON
+	my ($status, $json) = ask('davit.test', @_);
+	return ($status, scalar eval { decode_json($json) });
+}
+
+# What is deployed is served, or its server has just died: a page that is not
+# there (the way of all requests to site.fcgi), and one that is.
+sub visit {
+	my ($id) = @_;
+	for my $page ('index.html', 'none', '') {
+		my ($status) = ask("$id.davit.test", 'GET', "/$page");
+		note('lies', "$id is deployed, but /$page is $status")
+		    if $status == ($page eq 'none' ? 200 : 404);
+	}
+}
+
+# Gone once and for all, when that was said.
+sub delete_it {
+	my ($id) = @_;
+	my ($status, $answer) = call('DELETE', "/deployments/$id");
+	return if $status != 200 || !$answer->{deleted};
+	note('deleted', $id);
+	($status) = ask("$id.davit.test", 'GET', '/index.html');
+	note('lies', "$id is deleted, and served") if $status == 200;
 }
 
 sub submit {
@@ -144,7 +171,11 @@ sub follow {
 			    if $now < $last || ($final{$state} &&
 			    $record->{state} ne $state);
 			($last, $state) = ($now, $record->{state});
-			return if $final{$state};
+			if ($final{$state}) {
+				visit($id) if $state eq 'deployed';
+				delete_it($id) if rand() < 0.2;
+				return;
+			}
 		} elsif ($status == 404) {
 			note('lies', "$id is not known");
 		}
