@@ -128,10 +128,12 @@ check_target(struct call *c, struct err *e)
 
 	if (d != NULL &&
 	    access_owns(c->parts->access, c->owner, d, e) == 0)
-		rc = d->state == STATE_DEPLOYED
+		rc = d->state == STATE_DEPLOYED && d->deleted == 0
 		    ? 0
 		    : err_set(e, ERR_CONFLICT, "%s is %s, not deployed.",
-			  c->id, deployment_state_name(d->state));
+			  c->id, d->deleted != 0
+			      ? "deleted"
+			      : deployment_state_name(d->state));
 	deployment_free(d);
 	return rc;
 }

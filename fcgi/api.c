@@ -22,9 +22,9 @@
 #include "lib/json.h"
 #include "lib/ledger.h"
 #include "lib/log.h"
-#include "lib/mem.h"
 #include "lib/name.h"
 #include "lib/queue.h"
+#include "lib/remains.h"
 #include "lib/store.h"
 
 /* A long poll: how long at most (web servers give up after 40 s without a
@@ -176,7 +176,7 @@ static int
 stored_log(struct call *c, struct part *p, struct err *e)
 {
 	struct store *store = parts_store(c->parts, e);
-	char *key = xasprintf("logs/%s.txt", c->id);
+	char *key = remains_log_key(c->id);
 	struct store_reader *r = NULL;
 	struct store_object o;
 	ssize_t n = 0;
@@ -234,7 +234,7 @@ read_log(struct call *c, struct part *p, struct err *e)
 static void
 read_times(struct call *c, struct buf *index)
 {
-	char *key = xasprintf("logs/%s.times", c->id);
+	char *key = remains_times_key(c->id);
 	struct store *store;
 
 	if ((queue_log_times(c->parts->queue, c->id, index, NULL) == -1 ||
@@ -307,9 +307,14 @@ get_log(struct call *c, struct err *e)
 		if (d == NULL)
 			return -1;
 		final = deployment_is_final(d->state);
+		rc = d->deleted == 0 ? 0
+				     : err_set(e, ERR_GONE,
+					   "%s was deleted, and its log with "
+					   "it.", c->id);
 		deployment_free(d);
 		buf_reset(&p.text);
-		rc = read_log(c, &p, e);
+		if (rc == 0)
+			rc = read_log(c, &p, e);
 		next = p.offset > p.total ? p.total
 					  : p.offset + (int64_t)p.text.len;
 	} while (rc == 0 && next <= offset && !final && may_wait(deadline));
@@ -436,6 +441,8 @@ get_root(struct call *c, struct err *e)
 	    "GET  /log/{id}?offset=N    what its build says\n"
 	    "GET  /deployments          the newest ones\n"
 	    "POST /deployments/{id}/cancel\n"
+	    "POST /deployments/{id}/redeploy\n"
+	    "DELETE /deployments/{id}\n"
 	    "PUT  /aliases/{name}       {\"id\": \"…\"}; GET and DELETE\n"
 	    "GET  /healthz\n";
 
@@ -465,6 +472,10 @@ static const struct route {
 	    get_deployments },
 	{ "/deployments/", "/cancel", METHOD_POST, false, ACCESS_CHANGE,
 	    post_cancel },
+	{ "/deployments/", "/redeploy", METHOD_POST, false, ACCESS_CHANGE,
+	    post_redeploy },
+	{ "/deployments/", "", METHOD_DELETE, false, ACCESS_CHANGE,
+	    delete_deployment },
 	{ "/aliases", NULL, METHOD_GET, false, ACCESS_READ, get_aliases },
 	{ "/aliases/", by_alias, METHOD_GET, false, ACCESS_READ, get_alias },
 	{ "/aliases/", by_alias, METHOD_PUT, false, ACCESS_CHANGE, put_alias },

@@ -24,6 +24,9 @@ struct call {
  * both say so.  deployment_free() it. */
 struct deployment *call_record(struct call *, struct err *);
 
+int post_redeploy(struct call *, struct err *);
+int delete_deployment(struct call *, struct err *);
+
 /* /aliases and what is below. */
 int get_aliases(struct call *, struct err *);
 int get_alias(struct call *, struct err *);

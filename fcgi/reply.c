@@ -68,6 +68,8 @@ reply_status(enum err_code code)
 		return 405;
 	case ERR_CONFLICT:
 		return 409;
+	case ERR_GONE:
+		return 410;
 	case ERR_TOOBIG:
 		return 413;
 	case ERR_REPO_NOTFOUND:

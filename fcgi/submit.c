@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "fcgi/access.h"
+#include "fcgi/admit.h"
 #include "fcgi/parts.h"
 #include "fcgi/preview.h"
 #include "fcgi/reply.h"
@@ -19,11 +20,8 @@
 #include "lib/err.h"
 #include "lib/ingest.h"
 #include "lib/json.h"
-#include "lib/ledger.h"
 #include "lib/log.h"
 #include "lib/mem.h"
-#include "lib/name.h"
-#include "lib/queue.h"
 #include "lib/reuse.h"
 #include "lib/store.h"
 
@@ -83,60 +81,10 @@ read_body(const struct request *request, struct json **plan_only,
 	return d;
 }
 
-/* Take record and source back out of the store: the id was not queued. */
-static void
-withdraw(struct store *store, const char *id)
-{
-	char *key = ingest_key(id);
-	struct err e;
-
-	if (ledger_delete(store, id, &e) == -1 ||
-	    store_delete(store, key, &e) == -1)
-		log_error("%s is left without a deployment: %s", key, e.msg);
-	free(key);
-}
-
-/* A connection that breaks after the transaction looks like one that broke
- * before it.  Ask again; as long as nobody can tell, what is in the store
- * stays, for davitd to sweep up or to build. */
-static int
-enqueue(struct parts *p, struct store *store, const struct deployment *d,
-    struct err *e)
-{
-	struct deployment *stored;
-	struct err why = { .code = ERR_NOTFOUND };
-
-	if (queue_submit(p->queue, d, e) == 0)
-		return 0;
-	if (e->code == ERR_UNAVAILABLE &&
-	    (stored = queue_record(p->queue, d->id, &why)) != NULL) {
-		deployment_free(stored);
-		return 0;
-	}
-	if (why.code == ERR_NOTFOUND)
-		withdraw(store, d->id);
-	return -1;
-}
-
 static ssize_t
 body_source(void *arg, void *data, size_t size, struct err *e)
 {
 	return request_read(arg, data, size, e);
-}
-
-/* Before the minute that a fetch may take, not after it. */
-static int
-check_room(struct parts *p, struct err *e)
-{
-	int64_t length;
-
-	if (queue_check(p->queue, e) == -1 ||
-	    queue_length(p->queue, &length, e) == -1)
-		return -1;
-	if (length >= p->conf->queue_limit)
-		return err_set(e, ERR_QUEUE_FULL,
-		    "%lld deployments wait already", (long long)length);
-	return 0;
 }
 
 /* From a checked request to a stored source and a queued id. */
@@ -147,25 +95,14 @@ submit(struct parts *p, struct request *request, struct deployment *d,
 	struct store *store;
 	int rc;
 
-	if (check_room(p, e) == -1 ||
+	if (admit_room(p, e) == -1 ||
 	    (store = parts_store(p, e)) == NULL)
 		return -1;
-	name_new_id(d->id);
-	log_scope(d->id);
-	d->owner = xstrdup_null(owner);
-	d->created = d->updated = name_now_ms();
-	d->attempt = 1;
+	admit_begin(d, owner);
 	rc = is_archive(request)
 	    ? ingest_archive(p->conf, store, d, body_source, request, e)
 	    : reuse_or_fetch(p->conf, store, p->queue, d, e);
-	if (rc == -1)
-		return -1;
-	d->state = STATE_QUEUED;
-	if (ledger_put(store, d, e) == -1) {
-		withdraw(store, d->id);
-		return -1;
-	}
-	if (enqueue(p, store, d, e) == -1)
+	if (rc == -1 || admit(p, store, d, e) == -1)
 		return -1;
 	reuse_offer(p->conf, p->queue, d);
 	if (d->url == NULL)
@@ -175,27 +112,6 @@ submit(struct parts *p, struct request *request, struct deployment *d,
 		    d->source_from == NULL ? "" : ", source of ",
 		    d->source_from == NULL ? "" : d->source_from);
 	return 0;
-}
-
-static void
-answer(struct reply *reply, const struct conf *conf,
-    const struct deployment *d)
-{
-	struct json *a = json_new_object();
-	char *status = xasprintf("/status/%s", d->id);
-	char *site = conf_site_url(conf, d->id);
-
-	json_set_bool(a, "success", true);
-	json_set_string(a, "id", d->id);
-	json_set_string(a, "status", status);
-	json_set_string(a, "site", site);
-	if (d->url != NULL)
-		json_set_string(a, "source",
-		    d->source_from == NULL ? "fetched" : "reused");
-	reply_json(reply, 200, a);
-	json_free(a);
-	free(status);
-	free(site);
 }
 
 static int
@@ -245,7 +161,7 @@ handle(void *arg, struct request *request, struct reply *reply)
 			       : submit(p, request, d, owner, &e) == -1))
 		reply_error(reply, &e, NULL);
 	else if (plan_only == NULL)
-		answer(reply, p->conf, d);
+		admit_answer(reply, p->conf, d, NULL);
 	json_free(plan_only);
 	deployment_free(d);
 }

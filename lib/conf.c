@@ -106,6 +106,10 @@ static const struct key keys[] = {
 	NUMBER(lease_time, "30", 3, 3600),
 	NUMBER(store_time, "90", 0, 24 * 3600),
 	NUMBER(queue_limit, "1000", 1, 1000000),
+	/* Who redeploys does it within days; a source is as large as its
+	 * repository. */
+	NUMBER(keep_source, "7", 0, 36500),
+	NUMBER(keep_deployments, "0", 0, 36500),
 	SIZE(memory_floor, "256M", 0, 1024 * GiB),
 	SIZE(disk_floor, "256M", 0, 1024 * GiB),
 };

@@ -76,6 +76,8 @@ struct conf {
 	int64_t lease_time;	/* seconds */
 	int64_t store_time;	/* seconds of tries to publish */
 	int64_t queue_limit;	/* deployments that wait */
+	int64_t keep_source;	/* days, of what has ended; 0: for ever */
+	int64_t keep_deployments;	/* days, likewise */
 	int64_t memory_floor;	/* bytes; below it no build is started */
 	int64_t disk_floor;
 };

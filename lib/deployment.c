@@ -48,7 +48,7 @@ static const struct member texts[] = {
 #define NTEXTS_OF_REQUEST 9
 
 static const struct member numbers[] = {
-	AT(created), AT(updated), AT(attempt), AT(source_bytes),
+	AT(created), AT(updated), AT(attempt), AT(deleted), AT(source_bytes),
 	AT(source_files), AT(bytes), AT(files), AT(log_bytes),
 };
 
@@ -232,6 +232,10 @@ deployment_to_json(const struct deployment *d)
 	json_set_int(j, "created", d->created);
 	json_set_int(j, "updated", d->updated);
 	json_set_int(j, "attempt", d->attempt);
+	if (d->deleted != 0)
+		json_set_int(j, "deleted", d->deleted);
+	if (d->expired)
+		json_set_bool(j, "expired", true);
 	for (size_t i = 0; i < NTEXTS_OF_REQUEST; i++)
 		json_set_string(j, texts[i].name, *text_at(d, &texts[i]));
 	if (d->has_ignored_keep)
@@ -310,6 +314,8 @@ deployment_from_json(const struct json *j, struct err *e)
 	d->created = json_get_int(j, "created", 0);
 	d->updated = json_get_int(j, "updated", 0);
 	d->attempt = json_get_int(j, "attempt", 1);
+	d->deleted = json_get_int(j, "deleted", 0);
+	d->expired = json_get_bool(j, "expired", false);
 	for (size_t i = 0; i < NTEXTS_OF_REQUEST; i++)
 		*text_at(d, &texts[i]) =
 		    xstrdup_null(json_get_string(j, texts[i].name));
@@ -413,6 +419,8 @@ deployment_to_fields(const struct deployment *d)
 		    xstrdup(d->ignored_keep ? "1" : "0"));
 	if (d->no_cache)
 		add_field(&f, xstrdup("no_cache"), xstrdup("1"));
+	if (d->expired)
+		add_field(&f, xstrdup("expired"), xstrdup("1"));
 	if (d->error != ERR_NONE)
 		add_field(&f, xstrdup("error"), xstrdup(err_name(d->error)));
 	add_stages(&f, d);
@@ -491,6 +499,7 @@ deployment_from_fields(const char *const *fields, struct err *e)
 	d->has_ignored_keep = s != NULL;
 	d->ignored_keep = s != NULL && strcmp(s, "1") == 0;
 	d->no_cache = field_value(fields, "no_cache") != NULL;
+	d->expired = field_value(fields, "expired") != NULL;
 	if ((s = field_value(fields, "error")) != NULL)
 		d->error = err_by_name(s);
 	for (int i = 0; i < NSTAGES; i++) {

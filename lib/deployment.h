@@ -50,6 +50,8 @@ struct deployment {
 	enum deployment_state state;
 	int64_t created, updated;	/* ms since the epoch */
 	int64_t attempt;		/* 1 for the first */
+	int64_t deleted;		/* ms since the epoch; 0: it is not */
+	bool expired;			/* by keep_deployments, not by a user */
 	char *owner;			/* the token's name; NULL: loopback */
 
 	/* what was asked for */
@@ -96,6 +98,10 @@ struct deployment *deployment_from_request(const struct json *, struct err *);
 /* The same for what goes along with an archive: url, ref and env are not of
  * it. */
 struct deployment *deployment_from_archive_request(const struct json *,
+    struct err *);
+
+/* Take "env" of that object, where it is there, by the same rules. */
+int deployment_take_env(struct deployment *, const struct json *,
     struct err *);
 
 /* The durable form; everything but env.  _from_json(_to_json(d)) is d; env is

@@ -212,8 +212,8 @@ check_variable(void *arg, const char *name, const struct json *value)
 	return 0;
 }
 
-static int
-take_env(struct deployment *d, const struct json *j, struct err *e)
+int
+deployment_take_env(struct deployment *d, const struct json *j, struct err *e)
 {
 	struct env_check check = { NULL, 0, 0, e };
 
@@ -249,7 +249,7 @@ take_all(struct deployment *d, const struct json *j, struct err *e)
 		return err_set(e, ERR_INVALID, "a JSON object is needed");
 	if (json_only(j, of_url, e) == -1 || take_url(d, j, e) == -1 ||
 	    take_ref(d, j, e) == -1 || take_build(d, j, e) == -1 ||
-	    take_env(d, j, e) == -1 || take_ignored(d, j, e) == -1 ||
+	    deployment_take_env(d, j, e) == -1 || take_ignored(d, j, e) == -1 ||
 	    take_auth(d, j, e) == -1)
 		return -1;
 	return take_cache(d, j, e);

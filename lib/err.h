@@ -46,6 +46,7 @@
 	    "Use one of the methods that the Allow header names.") \
 	X(ERR_CONFLICT, "conflict", \
 	    "The deployment is no longer in a state that allows this.") \
+	X(ERR_GONE, "gone", "Deploy it again from its repository.") \
 	X(ERR_TOOBIG, "too_large", "Send a smaller body.") \
 	/* of fetching a repository */ \
 	X(ERR_FETCH_FAILED, "fetch_failed", \

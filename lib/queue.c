@@ -708,12 +708,36 @@ queue_settle_next(struct queue *q, char id[ID_LENGTH + 1], struct err *e)
 }
 
 int
-queue_settle_done(struct queue *q, const char *id, struct err *e)
+queue_settle_done(struct queue *q, const char *id, int64_t deleted,
+    struct err *e)
 {
 	struct resp_words w = RESP_WORDS_INIT;
 
 	add_script(&w, LUA_COMMON LUA_SETTLE_DONE);
 	resp_add(&w, id);
+	resp_add_number(&w, deleted);
+	return run_script(q, &w, id, e);
+}
+
+int
+queue_settle_again(struct queue *q, const char *id, struct err *e)
+{
+	struct resp_words w = RESP_WORDS_INIT;
+
+	add_script(&w, LUA_COMMON LUA_SETTLE_AGAIN);
+	resp_add(&w, id);
+	return run_script(q, &w, id, e);
+}
+
+int
+queue_delete(struct queue *q, const char *id, bool expired, struct err *e)
+{
+	struct resp_words w = RESP_WORDS_INIT;
+
+	add_script(&w, LUA_COMMON LUA_DELETE);
+	resp_add(&w, id);
+	resp_add_number(&w, name_now_ms());
+	resp_add(&w, expired ? "1" : "0");
 	return run_script(q, &w, id, e);
 }
 

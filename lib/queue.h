@@ -3,7 +3,8 @@
  *
  *	build-queue                list    ids waiting; any producer may LPUSH
  *	davit:taken:{worker}       list    ids that a worker has in hand
- *	davit:settling             set     final ids whose durable copy is due
+ *	davit:settling             set     final ids whose durable copy, or whose
+ *	                                   removal, is due
  *	davit:deployment:{id}      hash    the record
  *	davit:deployments          zset    ids by creation time
  *	davit:pushed               number  of ids ever pushed to the queue
@@ -177,8 +178,19 @@ int queue_log_times(struct queue *, const char *id, struct buf *,
 /* Any id that is due: 1 with id, 0: none. */
 int queue_settle_next(struct queue *, char id[ID_LENGTH + 1], struct err *);
 
-/* Its record and log are in the store: forget the log and the due mark. */
-int queue_settle_done(struct queue *, const char *id, struct err *);
+/* The store has it as its record with this "deleted" says: forget the log, and
+ * the due mark where that has not changed meanwhile. */
+int queue_settle_done(struct queue *, const char *id, int64_t deleted,
+    struct err *);
+
+/* A final one is due once more: the store holds what its record does not
+ * claim.  ERR_NOTFOUND; ERR_CONFLICT where it has not ended. */
+int queue_settle_again(struct queue *, const char *id, struct err *);
+
+/* Mark a final one as deleted, now, if it is not yet, and due: what the store
+ * has of it goes.  Its record stays, but is not listed.  ERR_NOTFOUND;
+ * ERR_CONFLICT where it has not ended. */
+int queue_delete(struct queue *, const char *id, bool expired, struct err *);
 
 /* ---- cancel ---- */
 

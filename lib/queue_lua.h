@@ -30,6 +30,9 @@
 	"local function count(list, id)\n" \
 	"  return #call('LPOS', list, id, 'COUNT', 0)\n" \
 	"end\n" \
+	"local function is_deleted(id)\n" \
+	"  return (get(id, 'deleted') or '0') ~= '0'\n" \
+	"end\n" \
 	/* nil where the attempt may change the record, else the answer */ \
 	"local function lost(id, attempt)\n" \
 	"  local state = get(id, 'state')\n" \
@@ -100,11 +103,15 @@
 
 /* id now field value …: a record that Redis has lost.  "known" where it has
  * not.  What waited waits again, as the next attempt: who built it may not
- * have noticed. */
+ * have noticed.  What was deleted may not be gone yet. */
 #define LUA_RESTORE \
 	"local id, now = ARGV[1], ARGV[2]\n" \
 	"if call('EXISTS', record(id)) == 1 then return 'known' end\n" \
 	"set_argv(id, 3)\n" \
+	"if is_deleted(id) then\n" \
+	"  call('SADD', 'davit:settling', id)\n" \
+	"  return 'ok'\n" \
+	"end\n" \
 	"call('ZADD', 'davit:deployments', get(id, 'created') or now, id)\n" \
 	"if not final[get(id, 'state')] then\n" \
 	"  call('HINCRBY', record(id), 'attempt', 1)\n" \
@@ -249,10 +256,38 @@
 	"local key = 'davit:log:' .. ARGV[1]\n" \
 	"return {call('STRLEN', key), call('GETRANGE', key, ARGV[2], ARGV[3])}\n"
 
-/* id */
+/* id deleted: still due where it was deleted since that was read */
 #define LUA_SETTLE_DONE \
-	"call('SREM', 'davit:settling', ARGV[1])\n" \
-	"call('DEL', 'davit:log:' .. ARGV[1], 'davit:log-times:' .. ARGV[1])\n" \
+	"local id = ARGV[1]\n" \
+	"if (get(id, 'deleted') or '0') == ARGV[2] then\n" \
+	"  call('SREM', 'davit:settling', id)\n" \
+	"end\n" \
+	"call('DEL', 'davit:log:' .. id, 'davit:log-times:' .. id)\n" \
+	"return 'ok'\n"
+
+/* id: what has ended is due once more */
+#define LUA_SETTLE_AGAIN \
+	"local id = ARGV[1]\n" \
+	"local state = get(id, 'state')\n" \
+	"if not state then return 'missing' end\n" \
+	"if not final[state] then return state end\n" \
+	"call('SADD', 'davit:settling', id)\n" \
+	"return 'ok'\n"
+
+/* id now expired: the record stays, and is no longer listed */
+#define LUA_DELETE \
+	"local id = ARGV[1]\n" \
+	"local state = get(id, 'state')\n" \
+	"if not state then return 'missing' end\n" \
+	"if not final[state] then return state end\n" \
+	"call('SADD', 'davit:settling', id)\n" \
+	"if not is_deleted(id) then\n" \
+	"  call('HSET', record(id), 'deleted', ARGV[2])\n" \
+	"  if ARGV[3] == '1' then\n" \
+	"    call('HSET', record(id), 'expired', '1')\n" \
+	"  end\n" \
+	"end\n" \
+	"call('ZREM', 'davit:deployments', id)\n" \
 	"return 'ok'\n"
 
 /* id now ms code why: "canceled" at once, "marked" for its worker */

@@ -76,6 +76,8 @@ ask_all() { # [CURL OPTION…]
 	ask GET "/log/$id" "$@"
 	ask GET /deployments "$@"
 	ask POST "/deployments/$id/cancel" "$@"
+	ask POST "/deployments/$id/redeploy" "$@"
+	ask DELETE "/deployments/$id" "$@"
 }
 
 start_apache
@@ -106,10 +108,23 @@ ask GET "/status/$id?wait=1&after=building" -H "If-None-Match: $etag"
 ask GET "/log/$id?offset=0&timestamps=1"
 ask GET '/deployments?limit=1'
 
+# An end, and after it.
+ask DELETE "/deployments/$id"
+ask POST "/deployments/$id/redeploy"
+ask POST "/deployments/$id/cancel"
+ask POST "/deployments/$id/redeploy"
+ask POST "/deployments/$id/redeploy" -d '{"env": {"A": "b"}}'
+ask POST "/deployments/$id/redeploy" -d '{"colour": "red"}'
+ask DELETE "/deployments/$id"
+ask GET "/status/$id"
+ask GET "/log/$id"
+ask POST "/deployments/$id/redeploy"
+deployed "$url"
+
 # Everything that a record can hold, from the store's copy.
 full=aaaaaaaaaa
 mkdir -p "$T/store/deployments"
-jq -c --arg id $full '.id = $id | .state = "failed" | .dir = "web" |
+jq -c --arg id $full '.id = $id | .deleted = 1795500000000 | .expired = true | .state = "failed" | .dir = "web" |
 	.owner = "alice" | .keep_ignored = true | .ignored = {count: 1,
 	names: ["a"]} | .notes = ["n"] | .plan = {framework: "vite", name: "Vite", rule: "r",
 	install: "i", build: "b", output: "o", outputs: ["o", "p"], spa: true,
@@ -135,11 +150,15 @@ for path in /status/zzzzzzzzzz /log/zzzzzzzzzz; do
 	ask GET "$path"
 done
 ask POST /deployments/zzzzzzzzzz/cancel
+ask POST /deployments/zzzzzzzzzz/redeploy
+ask DELETE /deployments/zzzzzzzzzz
 for path in / /healthz "/status/$id" "/log/$id" /deployments; do
 	ask DELETE "$path"
 done
 ask GET /get/url
 ask GET "/deployments/$id/cancel"
+ask GET "/deployments/$id/redeploy"
+ask GET "/deployments/$id"
 ask POST "/deployments/$full/cancel"
 ask_all -H 'X-Forwarded-For: 192.0.2.1'
 
@@ -165,7 +184,9 @@ post "{\"url\": \"$url\"}"
 again_with
 echo nonsense >"$T/store/deployments/bbbbbbbbbb.json"
 for request in 'GET /status/bbbbbbbbbb' 'GET /log/bbbbbbbbbb' \
-	'POST /deployments/bbbbbbbbbb/cancel'; do
+	'POST /deployments/bbbbbbbbbb/cancel' \
+	'POST /deployments/bbbbbbbbbb/redeploy' \
+	'DELETE /deployments/bbbbbbbbbb'; do
 	ask "${request% *}" "${request#* }"
 done
 stop_redis

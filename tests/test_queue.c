@@ -637,11 +637,43 @@ settled_id_leaves_no_log(void **state)
 	queue_log_append(q, "aaaaaaaaaa", 1, 0, "x", 1, NULL);
 	assert_int_equal(number("EXISTS davit:log-times:aaaaaaaaaa"), 1);
 	queue_finish(q, "w", "aaaaaaaaaa", 1, STATE_DEPLOYED, NULL, NULL);
-	assert_int_equal(queue_settle_done(q, "aaaaaaaaaa", NULL), 0);
+	assert_int_equal(queue_settle_done(q, "aaaaaaaaaa", 0, NULL), 0);
 	assert_int_equal(queue_settle_next(q, id, NULL), 0);
 	assert_int_equal(number("EXISTS davit:log:aaaaaaaaaa"), 0);
 	assert_int_equal(number("EXISTS davit:log-times:aaaaaaaaaa"), 0);
 	assert_state("aaaaaaaaaa", STATE_DEPLOYED, 1);
+}
+
+static void
+deleted_id_is_due_until_that_is_done(void **state)
+{
+	char id[ID_LENGTH + 1];
+	struct deployment *d;
+	struct err e;
+
+	assert_code(queue_delete(q, "aaaaaaaaaa", false, &e), &e,
+	    ERR_NOTFOUND);
+	submit("aaaaaaaaaa", 0);
+	assert_code(queue_delete(q, "aaaaaaaaaa", false, &e), &e,
+	    ERR_CONFLICT);
+	queue_cancel(q, "aaaaaaaaaa", NULL);
+	assert_int_equal(queue_delete(q, "aaaaaaaaaa", true, NULL), 0);
+	assert_int_equal(number("ZCARD davit:deployments"), 0);
+	/* what was read before it was deleted */
+	assert_int_equal(queue_settle_done(q, "aaaaaaaaaa", 0, NULL), 0);
+	assert_int_equal(queue_settle_next(q, id, NULL), 1);
+	d = queue_record(q, id, NULL);
+	assert_true(d->deleted > 0 && d->expired);
+	assert_int_equal(d->state, STATE_CANCELED);
+	assert_int_equal(queue_settle_done(q, id, d->deleted, NULL), 0);
+	assert_int_equal(queue_settle_next(q, id, NULL), 0);
+	/* twice is once; a Redis that has lost it does not list it again */
+	assert_int_equal(queue_delete(q, id, false, NULL), 0);
+	run("FLUSHALL");
+	assert_int_equal(queue_restore(q, d, NULL), 1);
+	assert_int_equal(number("ZCARD davit:deployments"), 0);
+	assert_int_equal(queue_settle_next(q, id, NULL), 1);
+	deployment_free(d);
 }
 
 static void
@@ -850,6 +882,7 @@ main(void)
 		REDIS_TEST(claim_begins_with_an_empty_log),
 		REDIS_TEST(parts_of_a_log_have_their_times),
 		REDIS_TEST(settled_id_leaves_no_log),
+		REDIS_TEST(deleted_id_is_due_until_that_is_done),
 		REDIS_TEST(cancel_of_a_waiting_one_is_at_once),
 		REDIS_TEST(cancel_of_a_taken_one_is_a_wish),
 		REDIS_TEST(replica_and_full_memory_are_outages),

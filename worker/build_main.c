@@ -31,7 +31,7 @@
 
 static const char help[] =
     "usage: davit-build [-c FILE] < JOB\n"
-    "       davit-build [-c FILE] --clean ID | --spare | --no-spare\n"
+    "       davit-build [-c FILE] --clean ID | --containers | --spare | --no-spare\n"
     "       davit-build [-c FILE] --ready\n"
     "       davit-build [-c FILE] --plan DIRECTORY|- [--json] [--request FILE]\n"
     "       davit-build --check DIRECTORY\n"
@@ -42,6 +42,7 @@ static const char help[] =
     "\n"
     "  -c FILE           configuration in place of davit.conf\n"
     "  --clean ID        remove the containers that a lost build has left\n"
+    "  --containers      the ids that have containers of this worker, a line each\n"
     "  --spare           start a container ahead, for the next build\n"
     "  --no-spare        remove it\n"
     "  --ready           exit 0 where the store and the engine answer\n"
@@ -91,6 +92,26 @@ clean(const struct conf *conf, const char *text)
 	docker = docker_open(conf->docker, &e);
 	rc = docker == NULL ? -1 : docker_remove_all(docker, conf->worker,
 					   id, &e);
+	docker_free(docker);
+	return rc == -1 ? complain(&e) : EXIT_SUCCESS;
+}
+
+/* ---- --containers ---- */
+
+static int
+print_id(void *arg, const char *id)
+{
+	return puts(id) == EOF ? -1 : 0;
+}
+
+static int
+containers(const struct conf *conf)
+{
+	struct err e;
+	struct docker *docker = docker_open(conf->docker, &e);
+	int rc = docker == NULL ? -1 : docker_each_id(docker, conf->worker,
+					   print_id, NULL, &e);
+
 	docker_free(docker);
 	return rc == -1 ? complain(&e) : EXIT_SUCCESS;
 }
@@ -220,6 +241,9 @@ with_conf(const char *file, int mode, const char *id,
 	case 'C':
 		status = clean(conf, id);
 		break;
+	case 'L':
+		status = containers(conf);
+		break;
 	case 'S':
 	case 'N':
 		status = spare(conf, mode == 'S');
@@ -244,6 +268,7 @@ main(int argc, char **argv)
 	static const struct option options[] = {
 		{ "check", required_argument, NULL, 'K' },
 		{ "clean", required_argument, NULL, 'C' },
+		{ "containers", no_argument, NULL, 'L' },
 		{ "spare", no_argument, NULL, 'S' },
 		{ "no-spare", no_argument, NULL, 'N' },
 		{ "ready", no_argument, NULL, 'r' },
@@ -268,6 +293,7 @@ main(int argc, char **argv)
 		case 'C':
 			id = optarg;
 			/* fallthrough */
+		case 'L':
 		case 'S':
 		case 'N':
 		case 'r':

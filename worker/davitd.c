@@ -26,6 +26,7 @@
 #include "worker/link.h"
 #include "worker/rebuild.h"
 #include "worker/slots.h"
+#include "worker/sweep.h"
 #include "worker/upkeep.h"
 #include "worker/warm.h"
 
@@ -97,7 +98,7 @@ find_orphan(void *arg, const char *id)
 /* Redis moved an id into our list, but its answer never came: the connection
  * was cut, or we closed it.  Give it back as if it had not been taken. */
 static void
-sweep(struct davitd *d)
+return_orphans(struct davitd *d)
 {
 	struct orphan_search search = { .slots = d->slots };
 	struct err e;
@@ -172,7 +173,7 @@ keep_house(struct davitd *d)
 	if (link_ready(&d->link) && d->adopted &&
 	    (now >= d->sweep_at ||
 		(d->draining && !d->swept && slots_count(d->slots) == 0)))
-		sweep(d);
+		return_orphans(d);
 	if (link_ready(&d->link) && !d->draining && now >= d->reclaim_at)
 		reclaim(d);
 }
@@ -448,11 +449,12 @@ out:
 static void
 usage(FILE *to)
 {
-	fprintf(to, "usage: davitd [-nv] [-c FILE] [--rebuild]\n"
+	fprintf(to, "usage: davitd [-nv] [-c FILE] [--rebuild | --sweep]\n"
 		    "  -c FILE    the configuration, instead of %s\n"
 		    "  -n         check configuration and store, and leave\n"
 		    "  -v         log more\n"
 		    "  --rebuild  fill Redis from the store's records, and leave\n"
+		    "  --sweep    remove what nobody claims any more, and leave\n"
 		    "  --version  --help\n",
 	    conf_default_path());
 }
@@ -489,7 +491,7 @@ check(const struct davitd *d, struct err *e)
 	return rc;
 }
 
-enum task { SERVE, CHECK, REBUILD };
+enum task { SERVE, CHECK, REBUILD, SWEEP };
 
 /* A store that can't be used is told at once; that nothing is taken until it
  * can is the gate's concern. */
@@ -518,6 +520,7 @@ run(struct davitd *d, enum task task, struct err *e)
 	else
 		rc = task == CHECK	 ? check(d, e)
 		    : task == REBUILD ? rebuild(d->conf, e)
+		    : task == SWEEP   ? sweep(d->conf, e)
 				      : start_serving(d, e);
 out:
 	queue_free(d->taker);
@@ -530,7 +533,8 @@ int
 main(int argc, char **argv)
 {
 	static const struct option longs[] = { { "help", 0, NULL, 'h' },
-		{ "rebuild", 0, NULL, 'R' }, { "version", 0, NULL, 'V' },
+		{ "rebuild", 0, NULL, 'R' }, { "sweep", 0, NULL, 'S' },
+		{ "version", 0, NULL, 'V' },
 		{ NULL, 0, NULL, 0 } };
 	struct davitd d = { .signals = -1 };
 	enum task task = SERVE;
@@ -549,6 +553,9 @@ main(int argc, char **argv)
 			break;
 		case 'R':
 			task = REBUILD;
+			break;
+		case 'S':
+			task = SWEEP;
 			break;
 		case 'v':
 			log_verbose(1);

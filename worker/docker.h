@@ -76,6 +76,11 @@ int docker_remove(struct docker *, const char *container, struct err *);
 int docker_remove_all(struct docker *, const char *worker, const char *id,
     struct err *);
 
+/* Call fn with the deployment's id of each container that this worker has made
+ * for one, until it returns other than 0; give that. */
+int docker_each_id(struct docker *, const char *worker,
+    int (*fn)(void *arg, const char *id), void *arg, struct err *);
+
 /* ---- processes ---- */
 
 struct docker_command {

@@ -360,3 +360,27 @@ docker_remove_spares(struct docker *d, const char *worker, const char *keep,
 {
 	return remove_named(d, worker, "davit-spare-", keep, e);
 }
+
+/* By name_of(): a spare one that was taken has no label that tells. */
+int
+docker_each_id(struct docker *d, const char *worker,
+    int (*fn)(void *, const char *), void *arg, struct err *e)
+{
+	static const char start[] = "davit-";
+	struct json *list = list_containers(d, worker, e);
+	int rc = list == NULL ? -1 : 0;
+
+	for (size_t i = 0; rc == 0 && i < json_count(list); i++) {
+		const char *name = name_in(list, i, start);
+		char id[ID_LENGTH + 1];
+
+		if (name == NULL)
+			continue;
+		name += strlen(start);
+		if (strlen(name) > ID_LENGTH && name[ID_LENGTH] == '-' &&
+		    name_is_id(name, ID_LENGTH, id))
+			rc = fn(arg, id);
+	}
+	json_free(list);
+	return rc;
+}

@@ -8,10 +8,9 @@
 #include "lib/err.h"
 #include "lib/ledger.h"
 #include "lib/log.h"
-#include "lib/manifest.h"
-#include "lib/mem.h"
 #include "lib/name.h"
 #include "lib/queue.h"
+#include "lib/remains.h"
 #include "lib/store.h"
 #include "worker/link.h"
 
@@ -54,7 +53,7 @@ static int
 copy_times(struct queue *q, struct store *store, const char *id,
     struct err *e)
 {
-	char *key = xasprintf("logs/%s.times", id);
+	char *key = remains_times_key(id);
 	struct buf times = BUF_INIT;
 	int rc = queue_log_times(q, id, &times, e);
 
@@ -70,7 +69,7 @@ static int
 copy_log(struct queue *q, struct store *store, const struct deployment *d,
     struct err *e)
 {
-	char *key = xasprintf("logs/%s.txt", d->id);
+	char *key = remains_log_key(d->id);
 	struct store_writer *w;
 	int64_t total;
 	int rc = -1, whole;
@@ -100,16 +99,26 @@ out:
  * may have got as far as the manifest, or left files, and died before it could
  * tell. */
 static int
-remove_site(struct store *store, const char *id, struct err *e)
+keep(struct queue *q, struct store *store, const struct deployment *d,
+    struct err *e)
 {
-	char *manifest = manifest_key(id), *files = xasprintf("dist/%s/", id);
-	int rc = store_delete(store, manifest, e);
+	if ((d->state != STATE_DEPLOYED &&
+		remains_drop_site(store, d->id, e) == -1) ||
+	    copy_log(q, store, d, e) == -1)
+		return -1;
+	return ledger_put(store, d, e);
+}
 
-	if (rc == 0)
-		rc = store_delete_all(store, files, e);
-	free(manifest);
-	free(files);
-	return rc;
+/* The record first: a Redis that has lost everything learns from it what is
+ * still to be removed. */
+static int
+drop(struct store *store, const struct deployment *d, struct err *e)
+{
+	if (ledger_put(store, d, e) == -1 ||
+	    remains_drop_site(store, d->id, e) == -1 ||
+	    remains_drop_source(store, d->id, e) == -1)
+		return -1;
+	return remains_drop_log(store, d->id, e);
 }
 
 static int
@@ -124,12 +133,10 @@ settle_one(struct queue *q, struct store *store, const char *id,
 			return -1;
 		log_error("%s; it is not kept", e->msg);
 	} else if (store_revoke(store, id, INT64_MAX, e) == -1 ||
-	    (d->state != STATE_DEPLOYED &&
-		       remove_site(store, id, e) == -1) ||
-	    copy_log(q, store, d, e) == -1 ||
-	    ledger_put(store, d, e) == -1)
+	    (d->deleted != 0 ? drop(store, d, e)
+			     : keep(q, store, d, e)) == -1)
 		goto out;
-	rc = queue_settle_done(q, id, e);
+	rc = queue_settle_done(q, id, d == NULL ? 0 : d->deleted, e);
 out:
 	deployment_free(d);
 	return rc;

@@ -1,6 +1,6 @@
 /*
- * davitd's errands: durable copies of what has ended, and a Redis that was
- * emptied filled again.
+ * davitd's errands: durable copies of what has ended, a Redis that was emptied
+ * filled again, and what nobody claims swept up.
  */
 #ifndef DAVIT_WORKER_UPKEEP_H
 #define DAVIT_WORKER_UPKEEP_H
@@ -14,12 +14,14 @@
 struct conf;
 struct link;
 
-#define UPKEEP_FDS 2
+#define UPKEEP_FDS 3
 
 struct upkeep {
 	struct settle settle;
 	struct errand rebuild;
-	int64_t rebuild_look;	/* name_tick_ms() */
+	struct errand sweep;
+	int64_t rebuild_look, sweep_at;	/* name_tick_ms() */
+	bool filled;		/* Redis was, when it was last asked */
 };
 
 void upkeep_init(struct upkeep *);

@@ -1,0 +1,116 @@
+/*
+ * DELETE /deployments/{id}: the site is gone when this answers.  Files, source
+ * and log follow: davitd removes them, also where this process dies half-way,
+ * for the mark in Redis comes first.  The record stays, and says when.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "fcgi/access.h"
+#include "fcgi/api.h"
+#include "fcgi/parts.h"
+#include "fcgi/reply.h"
+#include "lib/alias.h"
+#include "lib/deployment.h"
+#include "lib/err.h"
+#include "lib/json.h"
+#include "lib/ledger.h"
+#include "lib/log.h"
+#include "lib/queue.h"
+#include "lib/remains.h"
+
+/* ---- what must not be deleted ---- */
+
+struct search {
+	const char *id;
+	char name[ALIAS_MAX_BYTES + 1];	/* of the alias that was found */
+};
+
+static int
+points_at(void *arg, const struct alias *a)
+{
+	struct search *s = arg;
+
+	if (strcmp(a->id, s->id) != 0)
+		return 0;
+	snprintf(s->name, sizeof(s->name), "%s", a->name);
+	return 1;
+}
+
+static int
+check(struct call *c, const struct deployment *d, struct store *store,
+    struct err *e)
+{
+	struct search s = { .id = c->id };
+	int rc;
+
+	if (!deployment_is_final(d->state))
+		return err_set(e, ERR_CONFLICT,
+		    "%s is %s: cancel it first, POST /deployments/%s/cancel.",
+		    c->id, deployment_state_name(d->state), c->id);
+	if ((rc = alias_each(store, points_at, &s, e)) == 1)
+		return err_set(e, ERR_CONFLICT,
+		    "The alias %s points at %s: move or delete it first.",
+		    s.name, c->id);
+	return rc;
+}
+
+/* ---- deleting ---- */
+
+/* A Redis that has lost the record gets it back from the store's. */
+static int
+mark(struct call *c, const struct deployment *d, struct err *e)
+{
+	struct queue *q = c->parts->queue;
+
+	if (queue_delete(q, c->id, false, e) == 0)
+		return 0;
+	if (e->code != ERR_NOTFOUND || queue_restore(q, d, e) == -1)
+		return -1;
+	return queue_delete(q, c->id, false, e);
+}
+
+/* As it is marked now.  NULL on failure. */
+static struct deployment *
+bury(struct call *c, const struct deployment *d, struct store *store,
+    struct err *e)
+{
+	struct deployment *now = NULL;
+
+	if (mark(c, d, e) == -1 ||
+	    (now = queue_record(c->parts->queue, c->id, e)) == NULL)
+		return NULL;
+	if (ledger_put(store, now, e) == 0 &&
+	    remains_hide_site(store, c->id, e) == 0)
+		return now;
+	deployment_free(now);
+	return NULL;
+}
+
+int
+delete_deployment(struct call *c, struct err *e)
+{
+	struct deployment *d = call_record(c, e), *now = NULL;
+	struct store *store = NULL;
+	struct json *answer;
+	int rc = -1;
+
+	if (d == NULL ||
+	    access_owns(c->parts->access, c->owner, d, e) == -1 ||
+	    (store = parts_store(c->parts, e)) == NULL ||
+	    check(c, d, store, e) == -1 ||
+	    (now = bury(c, d, store, e)) == NULL)
+		goto out;
+	answer = json_new_object();
+	json_set_bool(answer, "success", true);
+	json_set_string(answer, "id", c->id);
+	json_set_int(answer, "deleted", now->deleted);
+	reply_json(c->reply, 200, answer);
+	json_free(answer);
+	log_info("deleted, by %s", c->owner == NULL ? "loopback" : c->owner);
+	rc = 0;
+out:
+	deployment_free(now);
+	deployment_free(d);
+	return rc;
+}
