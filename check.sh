@@ -25,7 +25,8 @@ leave() {
 }
 
 compile() {
-	build "$dir/build" --enable-werror --enable-sanitizers
+	build "$dir/build" --enable-werror --enable-sanitizers \
+		--enable-crash-points
 	make -j "$(nproc)" check TESTS=
 	echo 'all programs and tests'
 }

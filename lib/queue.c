@@ -9,6 +9,7 @@
 #include "lib/bounds.h"
 #include "lib/buf.h"
 #include "lib/conf.h"
+#include "lib/crash.h"
 #include "lib/mem.h"
 #include "lib/name.h"
 #include "lib/queue_lua.h"
@@ -92,9 +93,13 @@ static int
 run_script(struct queue *q, struct resp_words *w, const char *id,
     struct err *e)
 {
-	struct resp_reply *r = resp_run(q->redis, w, e);
-	int rc = r == NULL ? -1 : verdict(q, r, id, e);
+	struct resp_reply *r;
+	int rc;
 
+	CRASH_POINT("a script");
+	r = resp_run(q->redis, w, e);
+	CRASH_POINT("after a script");
+	rc = r == NULL ? -1 : verdict(q, r, id, e);
 	resp_reply_free(r);
 	return rc;
 }
@@ -306,11 +311,16 @@ int
 queue_lease(struct queue *q, const char *worker, int64_t ms, struct err *e)
 {
 	struct resp_words w = RESP_WORDS_INIT;
+	struct resp_reply *r;
+	int rc;
 
 	add_script(&w, LUA_COMMON LUA_LEASE);
 	resp_add(&w, worker);
 	resp_add_number(&w, ms);
-	return run_script(q, &w, worker, e);
+	r = resp_run(q->redis, &w, e);
+	rc = r == NULL ? -1 : verdict(q, r, worker, e);
+	resp_reply_free(r);
+	return rc;
 }
 
 int
@@ -364,6 +374,7 @@ queue_take_read(struct queue *q, char id[ID_LENGTH + 1], struct err *e)
 
 	if (r == NULL)
 		return -1;
+	CRASH_POINT("after a take");
 	if (resp_is_nil(r))
 		rc = 0;
 	else if ((text = resp_string(r, &len)) == NULL)
@@ -406,6 +417,7 @@ queue_claim(struct queue *q, const char *worker, const char *id,
 	resp_add_number(&w, name_now_ms());
 	if ((r = resp_run(q->redis, &w, e)) == NULL)
 		return -1;
+	CRASH_POINT("after a claim");
 	if (resp_string(r, NULL) == NULL) {
 		*d = reply_to_record(q, r, e);
 		rc = *d == NULL ? -1 : 1;

@@ -24,6 +24,7 @@
 
 #include "lib/beneath.h"
 #include "lib/buf.h"
+#include "lib/crash.h"
 #include "lib/err.h"
 #include "lib/fdio.h"
 #include "lib/mem.h"
@@ -178,6 +179,7 @@ fs_put_open(void *state, const char *key, const char *type, struct err *e)
 	w->key = xstrdup(key);
 	w->tmp = xasprintf("%s/%s", w->fs->area, id);
 	w->fd = open_beneath(w->fs, w->tmp, O_WRONLY | O_CREAT | O_EXCL);
+	CRASH_POINT("a part that is empty");
 	if (w->fd != -1)
 		return w;
 	store_errno(e, "create a file for", key);
@@ -220,12 +222,14 @@ move_in(const struct fs *fs, const char *tmp, const char *key, bool sync,
 	const char *base;
 	int dir, rc = -1, synced = -1;
 
+	CRASH_POINT("a name");
 	if ((dir = open_parent(fs, key, true, &base)) == -1 ||
 	    renameat(fs->root, tmp, dir, base) == -1) {
 		store_errno(e, "store", key);
 		err_recode(e, ERR_STORE);
 		goto out;
 	}
+	CRASH_POINT("after a name");
 	if (sync) {
 		/* O_PATH descriptors can't be synced */
 		synced = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -454,10 +458,12 @@ fs_delete(void *state, const char *key, struct err *e)
 
 	if (dir == -1 && (errno == ENOENT || errno == ENOTDIR))
 		return 0;
+	CRASH_POINT("a delete");
 	if (dir == -1 || (unlinkat(dir, base, 0) == -1 && errno != ENOENT))
 		rc = store_errno(e, "delete", key);
 	else
 		prune(fs, key);
+	CRASH_POINT("after a delete");
 	fdio_close(&dir);
 	return rc;
 }
@@ -473,7 +479,9 @@ throw_away(const struct fs *fs, int parent, const char *base,
 
 	name_new_id(id);
 	part = xasprintf("%s/%s", area, id);
+	CRASH_POINT("a directory's removal");
 	rc = renameat(parent, base, fs->root, part);
+	CRASH_POINT("in a directory's removal");
 	if (rc == -1)
 		store_errno(e, "delete", base);
 	path = xasprintf("/proc/self/fd/%d/%s", fs->root, part);
@@ -516,6 +524,7 @@ fs_enter(void *state, const char *id, int64_t attempt, struct err *e)
 		free(area);
 		return err_recode(e, ERR_STORE);
 	}
+	CRASH_POINT("after an attempt's area");
 	free(fs->area);
 	fs->area = area;
 	return 0;

@@ -37,6 +37,17 @@ AS_IF([test "$enable_fuzzers" = yes],
 AM_CONDITIONAL([FUZZERS], [test "$enable_fuzzers" = yes])
 ])
 
+dnl DAVIT_CRASHES: --enable-crash-points, for tests/t-crash.sh alone.
+AC_DEFUN([DAVIT_CRASHES], [
+AC_ARG_ENABLE([crash-points],
+	[AS_HELP_STRING([--enable-crash-points],
+		[let tests have programs die where they say; never in use])],
+	[], [enable_crash_points=no])
+AS_IF([test "$enable_crash_points" = yes],
+	[AC_DEFINE([DAVIT_CRASH_POINTS], [1],
+		[Programs die at points that DAVIT_CRASH names.])])
+])
+
 dnl DAVIT_LIBRARY(PREFIX, MODULE, DEBIAN PACKAGE): a needed library.
 AC_DEFUN([DAVIT_LIBRARY], [
 PKG_CHECK_MODULES([$1], [$2], [],

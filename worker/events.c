@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "lib/buf.h"
+#include "lib/crash.h"
 #include "lib/err.h"
 #include "lib/fdio.h"
 #include "lib/json.h"
@@ -100,12 +101,14 @@ tell(struct events *ev, struct json *j, struct err *e)
 	char *line = xasprintf("%s\n", text);
 	int rc = 1;
 
+	CRASH_POINT("an event");
 	if (ev->fd == -1)
 		log_info("%s", text);
 	else if (fdio_write(ev->fd, line, strlen(line), NULL) == -1)
 		rc = lost(e);
 	else
 		rc = read_answer(ev, e);
+	CRASH_POINT("after an event");
 	json_free(j);
 	free(line);
 	free(text);
