@@ -1,6 +1,7 @@
 #!/bin/bash
 # Two workers, one Redis, one store.  One falls asleep in the middle of its
-# work for longer than its lease: exactly one publishes.
+# work for longer than its lease, or is cut off from Redis: exactly one
+# publishes.
 # shellcheck disable=SC2119
 
 here=$(cd "$(dirname "$0")" && pwd)
@@ -48,13 +49,16 @@ intact() { # ID: what is there is what the manifest says
 			[ "$(find . -type f | wc -l)" = 4 ])
 }
 
-asleep() { # ID
+takes_over() { # ID COMMAND…: how the first one comes back
+	local id=$1
+	shift
+	set -- "$id" "$@"
 	is "$(wait_final "$1" 120)" deployed 'another worker takes over'
 	is "$(api GET "/status/$1" | jq .attempt)" 2 '… as the next attempt'
 	cp "$T/store/manifests/$1.json" "$T/tmp/manifest"
-	first_worker CONT
+	"${@:2}"
 	poll_until 60 notices "$1"
-	ok '… and the first notices when it wakes up'
+	ok '… and the first notices when it is back'
 	poll_until 30 none_of_the_first
 	is "$(containers)" '' '… and removes its container'
 	runs '… and has changed nothing' cmp "$T/tmp/manifest" \
@@ -74,6 +78,58 @@ first_worker STOP
 like "$(state "$id")" '^(build|publish)ing$' 'one worker falls asleep at work'
 start next "$T/libexec/davitd" -c "$T/next.conf"
 must_start next next_lives
-asleep "$id"
+takes_over "$id" first_worker CONT
+stop next
+stop_davitd
+
+# --- cut off ---
+
+# Each worker is on a network of its own, 198.18.N.0/30 of those that are for
+# tests (RFC 2544); Redis listens on all, and the engine on its socket.
+number=$(($$ % 250))
+net=dvt$$
+tidy() {
+	local side
+	for side in a b; do
+		ip netns del "$net$side" 2>/dev/null
+		ip link del "$net$side" 2>/dev/null
+	done
+	services_end
+}
+make_net() { # a|b FIRST-ADDRESS: of four
+	ip netns add "$net$1" &&
+		ip link add "$net$1" type veth peer name eth0 netns "$net$1" &&
+		ip address add "198.18.$number.$(($2 + 1))/30" dev "$net$1" &&
+		ip link set "$net$1" up &&
+		ip -n "$net$1" address add "198.18.$number.$(($2 + 2))/30" \
+			dev eth0 && ip -n "$net$1" link set eth0 up
+}
+start_in() { # a|b NAME FIRST-ADDRESS [CONF-LINE…]: davitd in a network
+	local as_user=(ip netns exec "$net$1" "${as_user[@]}") where=$1 name=$2
+	write_conf "redis 198.18.$number.$(($3 + 1)):$PORT" "${@:4}"
+	mv "$T/davit.conf" "$T/$where.conf"
+	own "$T/$where.conf"
+	start "$name" "$T/libexec/davitd" -c "$T/$where.conf"
+	write_conf
+}
+if [ "$(id -u)" -ne 0 ] || ! command -v ip >/dev/null; then
+	diag 'only root, with iproute2, may make networks: not tried'
+	done_testing
+	exit
+fi
+trap tidy EXIT
+runs 'two networks' eval 'make_net a 0 && make_net b 4'
+rcli config set protected-mode no >/dev/null
+rcli config set bind "198.18.$number.1 198.18.$number.5" >/dev/null
+is "$(rcli config set port "$PORT")" OK '… and Redis on both'
+start_in a davitd 0
+must_start davitd davitd_lives
+id=$(deploy "$job")
+poll_until 60 says "$id" '^marker'
+ip link set "${net}a" down
+start_in b next 4 "worker $worker-next"
+must_start next next_lives
+like "$(state "$id")" '^(build|publish)ing$' 'one worker is cut off at work'
+takes_over "$id" ip link set "${net}a" up
 
 done_testing
