@@ -534,20 +534,23 @@ queue_reclaim(struct queue *q, const char *worker, bool own, int64_t *count,
 }
 
 int
-queue_waiting_for(struct queue *q, const char *what, int64_t ms,
-    struct err *e)
+queue_waiting_for(struct queue *q, const char *worker, const char *what,
+    int64_t ms, struct err *e)
 {
+	char *key = xasprintf("davit:waiting-for:%s", worker);
 	struct resp_words w = RESP_WORDS_INIT;
 	struct resp_reply *r;
 
 	resp_add(&w, what == NULL ? "DEL" : "SET");
-	resp_add(&w, "davit:waiting-for");
+	resp_add(&w, key);
 	if (what != NULL) {
 		resp_add(&w, what);
 		resp_add(&w, "PX");
 		resp_add_number(&w, ms);
 	}
-	if ((r = resp_run(q->redis, &w, e)) == NULL)
+	r = resp_run(q->redis, &w, e);
+	free(key);
+	if (r == NULL)
 		return -1;
 	resp_reply_free(r);
 	return 0;
@@ -561,8 +564,7 @@ queue_get_waiting_for(struct queue *q)
 	const char *word = NULL;
 	char *copy;
 
-	resp_add(&w, "GET");
-	resp_add(&w, "davit:waiting-for");
+	add_script(&w, LUA_COMMON LUA_WAITING_FOR);
 	if ((r = resp_run(q->redis, &w, NULL)) != NULL && !resp_is_nil(r))
 		word = resp_string(r, NULL);
 	copy = xstrdup_null(word);

@@ -14,7 +14,7 @@
  *	davit:workers              set     workers that ever took an id
  *	davit:cancel:{id}          string  PX; somebody wants it canceled
  *	davit:check                string  PX; that writes are taken
- *	davit:waiting-for          string  PX; why no build is started
+ *	davit:waiting-for:{worker} string  PX; why it starts no build
  *	davit:filled               string  all records of the store are here
  *	davit:source:{sha256}      string  PX; the id whose source that is
  *
@@ -137,11 +137,12 @@ int queue_return(struct queue *, const char *worker, const char *id,
 int queue_reclaim(struct queue *, const char *worker, bool own, int64_t *count,
     struct err *);
 
-/* Why no build is started (a word; NULL: they are), for the next ms. */
-int queue_waiting_for(struct queue *, const char *what, int64_t ms,
-    struct err *);
+/* Why this worker starts no build (a word; NULL: it does), for the next ms. */
+int queue_waiting_for(struct queue *, const char *worker, const char *what,
+    int64_t ms, struct err *);
 
-/* The word.  NULL: none, or Redis does not answer.  Free it. */
+/* One's word, where all workers that live wait for something.  NULL: one does
+ * not, or Redis does not answer.  Free it. */
 char *queue_get_waiting_for(struct queue *);
 
 /* ---- sources that are stored ---- */

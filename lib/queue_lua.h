@@ -158,6 +158,17 @@
 	"call('SADD', 'davit:workers', ARGV[1])\n" \
 	"return 'ok'\n"
 
+/* nil where a worker lives that waits for nothing, or none lives */
+#define LUA_WAITING_FOR \
+	"local what = false\n" \
+	"for _, worker in ipairs(call('SMEMBERS', 'davit:workers')) do\n" \
+	"  if call('EXISTS', 'davit:lease:' .. worker) == 1 then\n" \
+	"    what = call('GET', 'davit:waiting-for:' .. worker)\n" \
+	"    if not what then return false end\n" \
+	"  end\n" \
+	"end\n" \
+	"return what\n"
+
 /* worker id now: the hash, or "missing", "held" or a final state.  One that
  * another worker holds, or this one twice, was queued twice.  A state other
  * than queued in nobody's hand is one that Redis has brought back. */

@@ -101,6 +101,22 @@ is "$(wait_final "$first" 60)" deployed \
 	'… and the build is started once it is back'
 is "$(api GET "/status/$first" | jq .attempt)" 1 '… for the first time'
 
+started() {
+	grep -c 'builds are started again' "$T/log/davitd"
+}
+more_started() { # than N times
+	[ "$(started)" -gt "$1" ]
+}
+before=$(started)
+chmod 0 "$T/store"
+missed() {
+	[ "$(rcli get "davit:waiting-for:$worker")" = store ]
+}
+runs 'a store that goes away is missed before anything is taken' \
+	poll_until 60 missed
+chmod 2770 "$T/store"
+runs '… and waited for' poll_until 60 more_started "$before"
+
 reload 'memory_floor 1000G'
 poll_until 20 grep -q 'waiting for memory' "$T/log/davitd"
 id=$(deploy "$url")
@@ -110,6 +126,11 @@ reload 'disk_floor 1000G'
 runs '… nor without disk' poll_until 20 waits_for "$id" disk
 is "$(api GET "/status/$id" | jq -r '.state + " " + (.attempt | tostring)')" \
 	'queued 1' '… and it waits'
+rcli set "davit:lease:$worker-other" 1 PX 60000 >/dev/null
+rcli sadd davit:workers "$worker-other" >/dev/null
+is "$(api GET "/status/$id" | jq -r .waiting_for)" null \
+	'… for nothing, while another worker has all it needs'
+rcli del "davit:lease:$worker-other" >/dev/null
 reload
 is "$(wait_final "$id" 60)" deployed '… and is built when there is some'
 

@@ -23,6 +23,10 @@
 
 #define PROBE_GRACE_MS 1000
 
+/* What has answered is asked again, so that work is not taken in vain: with S3
+ * four requests, else a few milliseconds. */
+#define PROBE_MS (20 * 1000)
+
 void
 gate_init(struct gate *g)
 {
@@ -30,7 +34,7 @@ gate_init(struct gate *g)
 	g->pause = (struct backoff){ 500, 10 * 1000, 0, 0 };
 	g->doubted = true;
 	g->away = g->reason = NULL;
-	g->look_at = g->tell_at = 0;
+	g->look_at = g->tell_at = g->probe_at = 0;
 }
 
 bool
@@ -78,6 +82,7 @@ reap_probe(struct gate *g)
 	g->away = NULL;
 	g->look_at = 0;
 	if (!g->doubted) {
+		g->probe_at = name_tick_ms() + PROBE_MS;
 		backoff_works(&g->pause);
 		return;
 	}
@@ -144,10 +149,10 @@ shortage(const struct conf *conf)
 /* ---- both ---- */
 
 static void
-tell(struct gate *g, struct link *l)
+tell(struct gate *g, const char *worker, struct link *l)
 {
 	struct err e;
-	int rc = queue_waiting_for(l->queue, g->reason, TOLD_MS, &e);
+	int rc = queue_waiting_for(l->queue, worker, g->reason, TOLD_MS, &e);
 
 	if (link_heard(l, rc, &e))
 		g->tell_at = name_tick_ms() +
@@ -172,18 +177,26 @@ look(struct gate *g, const struct conf *conf)
 	g->tell_at = 0;
 }
 
+/* When the next probe is due.  While one is on its way to those who have
+ * answered last time, the gate stays open. */
+static int64_t
+probe_due(const struct gate *g)
+{
+	return g->doubted || backoff_waits(&g->pause) ? g->pause.until
+						      : g->probe_at;
+}
+
 void
 gate_service(struct gate *g, const struct conf *conf, struct link *l)
 {
 	if (child_running(&g->probe))
 		reap_probe(g);
-	if (g->doubted && !child_running(&g->probe) &&
-	    !backoff_waits(&g->pause))
+	if (!child_running(&g->probe) && name_tick_ms() >= probe_due(g))
 		start_probe(g);
 	if (name_tick_ms() >= g->look_at)
 		look(g, conf);
 	if (name_tick_ms() >= g->tell_at && link_ready(l))
-		tell(g, l);
+		tell(g, conf->worker, l);
 }
 
 int
@@ -197,8 +210,8 @@ gate_due(const struct gate *g)
 {
 	int64_t due = g->look_at < g->tell_at ? g->look_at : g->tell_at;
 
-	if (g->doubted && !child_running(&g->probe) && g->pause.until < due)
-		due = g->pause.until;
+	if (!child_running(&g->probe) && probe_due(g) < due)
+		due = probe_due(g);
 	return due;
 }
 

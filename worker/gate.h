@@ -21,7 +21,7 @@ struct gate {
 	bool doubted;		/* until a probe has found all well */
 	const char *away;	/* what the last one has not found */
 	const char *reason;	/* no build is started; NULL: it is open */
-	int64_t look_at, tell_at;	/* name_tick_ms() */
+	int64_t look_at, tell_at, probe_at;	/* name_tick_ms() */
 };
 
 void gate_init(struct gate *);
