@@ -1,6 +1,7 @@
 /*
- * The scripts of lib/queue.c, which alone includes this.  Redis runs each one
- * whole and alone, so what a script has checked stays true to its end.
+ * The scripts of lib/queue.c and lib/queue_worker.c, which alone include this.
+ * Redis runs each one whole and alone, so what a script has checked stays true
+ * to its end.
  *
  * Rules they keep: a write that Redis refuses when it is out of memory comes
  * before any that it allows, so a refused script has changed nothing.  Each
