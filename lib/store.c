@@ -288,6 +288,26 @@ store_head(struct store *s, const char *key, struct store_object *object,
 	    object == NULL ? &ignored : object, e);
 }
 
+/* ---- for those who serve files ---- */
+
+int
+store_link(struct store *s, const char *key, const char *prefix,
+    struct err *e)
+{
+	if (check_key(key, e) == -1 ||
+	    (prefix != NULL && check_prefix(prefix, e) == -1))
+		return -1;
+	return s->driver->link == NULL ? 0
+	    : s->driver->link(s->state, key, prefix, e);
+}
+
+int
+store_lock(struct store *s, int *held, struct err *e)
+{
+	*held = -1;
+	return s->driver->lock == NULL ? 0 : s->driver->lock(s->state, held, e);
+}
+
 /* ---- copying ---- */
 
 /* All that the reader holds; -1 with the writer as it was. */

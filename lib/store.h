@@ -123,6 +123,17 @@ int store_enter(struct store *, const char *id, int64_t attempt,
  * the id was given to another.  (Not with S3, which cannot tell who puts.) */
 int store_revoke(struct store *, const char *id, int64_t below, struct err *);
 
+/* Where objects are files, which a web server serves: make key a link to the
+ * directory that prefix names, at once and whole; NULL: none.  Elsewhere
+ * nothing happens. */
+int store_link(struct store *, const char *key, const char *prefix,
+    struct err *);
+
+/* Wait until no other process holds this store, and hold it: until *held, a
+ * descriptor, is closed.  -1 in *held where the driver has no such thing (S3):
+ * then whoever writes last wins. */
+int store_lock(struct store *, int *held, struct err *);
+
 /* Write, read, list and delete a probe object; the error names all that is
  * not allowed: "the store can't be written, listed: the reason". */
 int store_check(struct store *, struct err *);

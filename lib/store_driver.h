@@ -44,6 +44,9 @@ struct store_driver {
 	int (*enter)(void *, const char *id, int64_t attempt, struct err *);
 	int (*revoke)(void *, const char *id, int64_t below, struct err *);
 	int (*sweep)(void *, int64_t age_ms, struct err *);
+	/* both NULL where objects are no files */
+	int (*link)(void *, const char *key, const char *prefix, struct err *);
+	int (*lock)(void *, int *held, struct err *);
 };
 
 /* store_libs3 is there where HAVE_LIBS3 is defined. */

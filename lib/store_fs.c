@@ -3,7 +3,8 @@
  *
  *	{root}/tmp/{random}		objects being written
  *	{root}/tmp/{id}.{attempt}/	those of an attempt to build id
- *	{root}/{key}			objects
+ *	{root}/{key}			objects, and links to their directories
+ *	{root}/tmp/.lock		held by who must be alone
  *
  * An object is written to tmp/, synced and renamed, so that it is there whole
  * or not at all.  Batched puts wait in tmp/ for one syncfs(2), which costs a
@@ -31,6 +32,9 @@
 #include "lib/name.h"
 
 #define TMP "tmp"
+
+/* Held by a process that must be alone. */
+#define LOCK TMP "/.lock"
 
 /* The web server's user (submit, site) and the worker's share a store through
  * the group of its root; nobody else gets past the root's mode. */
@@ -721,6 +725,76 @@ fs_sweep(void *state, int64_t age_ms, struct err *e)
 	return rc;
 }
 
+/* ---- links and locks ---- */
+
+/* From the directory of key to that of prefix: "../dist/id". */
+static char *
+way_to(const char *key, const char *prefix)
+{
+	struct buf way = BUF_INIT;
+
+	for (; *key != '\0'; key++)
+		if (*key == '/')
+			buf_adds(&way, "../");
+	buf_add(&way, prefix, strlen(prefix) - 1);
+	return buf_take(&way);
+}
+
+/* Made aside and renamed: there is no moment without one. */
+static int
+put_link(struct fs *fs, int dir, const char *base, const char *target)
+{
+	char id[ID_LENGTH + 1], *tmp;
+	int rc;
+
+	name_new_id(id);
+	tmp = xasprintf("%s/%s", fs->area, id);
+	rc = symlinkat(target, fs->root, tmp);
+	if (rc == 0 && (rc = renameat(fs->root, tmp, dir, base)) == -1)
+		unlinkat(fs->root, tmp, 0);
+	free(tmp);
+	return rc;
+}
+
+static int
+fs_link(void *state, const char *key, const char *prefix, struct err *e)
+{
+	struct fs *fs = state;
+	const char *base;
+	char *target;
+	int rc = 0, dir;
+
+	if (prefix == NULL)
+		return fs_delete(fs, key, e);
+	target = way_to(key, prefix);
+	dir = open_parent(fs, key, true, &base);
+	if (dir == -1 || put_link(fs, dir, base, target) == -1) {
+		rc = store_errno(e, "link", key);
+		err_recode(e, ERR_STORE);
+	}
+	fdio_close(&dir);
+	free(target);
+	return rc;
+}
+
+static int
+fs_lock(void *state, int *held, struct err *e)
+{
+	struct flock l = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
+	int rc, fd = open_beneath(state, LOCK, O_RDWR | O_CREAT);
+
+	do
+		rc = fd == -1 ? -1 : fcntl(fd, F_OFD_SETLKW, &l);
+	while (rc == -1 && errno == EINTR);
+	if (rc == 0) {
+		*held = fd;
+		return 0;
+	}
+	store_errno(e, "lock", LOCK);
+	fdio_close(&fd);
+	return err_recode(e, ERR_STORE);
+}
+
 const struct store_driver store_fs = {
 	.name = "dir",
 	.open = fs_open,
@@ -742,4 +816,6 @@ const struct store_driver store_fs = {
 	.enter = fs_enter,
 	.revoke = fs_revoke,
 	.sweep = fs_sweep,
+	.link = fs_link,
+	.lock = fs_lock,
 };
