@@ -11,6 +11,7 @@
 #include "lib/conf.h"
 #include "lib/deployment.h"
 #include "lib/err.h"
+#include "lib/fdio.h"
 #include "lib/json.h"
 #include "lib/log.h"
 #include "lib/mem.h"
@@ -161,29 +162,39 @@ check_name(struct call *c, struct err *e)
 	return 0;
 }
 
+/* The alias as it is, or a new one. */
+static struct alias *
+load_or_make(struct call *c, struct err *e)
+{
+	struct store *store;
+	struct alias *a = load(c, &store, e);
+
+	if (a == NULL && store != NULL && e->code == ERR_NOTFOUND &&
+	    check_name(c, e) == 0)
+		a = alias_new(c->name, c->owner);
+	return a;
+}
+
 int
 put_alias(struct call *c, struct err *e)
 {
 	struct alias *a = NULL;
 	struct store *store;
-	int rc = -1;
+	int rc = -1, held = -1;
 
-	if (read_target(c, e) == -1 || check_target(c, e) == -1)
+	if (read_target(c, e) == -1 || check_target(c, e) == -1 ||
+	    (store = parts_store(c->parts, e)) == NULL ||
+	    alias_hold(store, &held, e) == -1)
 		return -1;
-	a = load(c, &store, e);
-	if (a == NULL) {
-		if (store == NULL || e->code != ERR_NOTFOUND ||
-		    check_name(c, e) == -1)
-			return -1;
-		a = alias_new(c->name, c->owner);
-	}
-	if (access_owns_alias(c->parts->access, c->owner, a, e) == 0 &&
+	if ((a = load_or_make(c, e)) != NULL &&
+	    access_owns_alias(c->parts->access, c->owner, a, e) == 0 &&
 	    alias_move(store, a, c->id, name_now_ms(), e) == 0) {
 		reply_alias(c, a);
 		log_info("alias %s, by %s", c->name,
 		    c->owner == NULL ? "loopback" : c->owner);
 		rc = 0;
 	}
+	fdio_close(&held);
 	alias_free(a);
 	return rc;
 }
@@ -193,11 +204,13 @@ put_alias(struct call *c, struct err *e)
 int
 delete_alias(struct call *c, struct err *e)
 {
-	struct store *store;
-	struct alias *a = load(c, &store, e);
-	int rc = -1;
+	struct store *store = parts_store(c->parts, e);
+	struct alias *a = NULL;
+	int rc = -1, held = -1;
 
-	if (a != NULL &&
+	if (store == NULL || alias_hold(store, &held, e) == -1)
+		return -1;
+	if ((a = load(c, &store, e)) != NULL &&
 	    access_owns_alias(c->parts->access, c->owner, a, e) == 0 &&
 	    alias_delete(store, c->name, e) == 0) {
 		reply_alias(c, a);
@@ -205,6 +218,7 @@ delete_alias(struct call *c, struct err *e)
 		    c->owner == NULL ? "loopback" : c->owner);
 		rc = 0;
 	}
+	fdio_close(&held);
 	alias_free(a);
 	return rc;
 }

@@ -15,6 +15,7 @@
 #include "fcgi/reply.h"
 #include "fcgi/request.h"
 #include "fcgi/responder.h"
+#include "lib/alias.h"
 #include "lib/conf.h"
 #include "lib/deployment.h"
 #include "lib/err.h"
@@ -87,6 +88,33 @@ body_source(void *arg, void *data, size_t size, struct err *e)
 	return request_read(arg, data, size, e);
 }
 
+/* Told before the minute that it takes, where it is plain already: the name,
+ * and that it is somebody else's. */
+static int
+check_alias(struct parts *p, struct store *store, const struct deployment *d,
+    const char *owner, struct err *e)
+{
+	char name[ALIAS_MAX_BYTES + 1];
+	struct alias *a;
+	struct err why;
+	int rc = 0;
+
+	if (d->alias == NULL)
+		return 0;
+	if (!alias_name(d->alias, strlen(d->alias), p->conf->domain, name))
+		return err_set(e, ERR_INVALID,
+		    "alias: below %s, the label alone is its name",
+		    p->conf->domain);
+	if ((a = alias_load(store, name, &why)) != NULL)
+		rc = access_owns_alias(p->access, owner, a, e);
+	else if (why.code != ERR_NOTFOUND) {
+		*e = why;
+		rc = -1;
+	}
+	alias_free(a);
+	return rc;
+}
+
 /* From a checked request to a stored source and a queued id. */
 static int
 submit(struct parts *p, struct request *request, struct deployment *d,
@@ -96,7 +124,8 @@ submit(struct parts *p, struct request *request, struct deployment *d,
 	int rc;
 
 	if (admit_room(p, e) == -1 ||
-	    (store = parts_store(p, e)) == NULL)
+	    (store = parts_store(p, e)) == NULL ||
+	    check_alias(p, store, d, owner, e) == -1)
 		return -1;
 	admit_begin(d, owner);
 	rc = is_archive(request)

@@ -12,6 +12,7 @@
 
 #include "lib/bounds.h"
 
+struct deployment;
 struct err;
 struct json;
 struct store;
@@ -34,7 +35,7 @@ struct alias {
 };
 
 /* Fold text to the name that it stands for: a label, or a host that is not
- * below domain.  False: it is neither. */
+ * below domain (NULL: any).  False: it is neither. */
 bool alias_name(const char *text, size_t len, const char *domain,
     char name[ALIAS_MAX_BYTES + 1]);
 
@@ -50,8 +51,21 @@ void alias_free(struct alias *);
 /* A name that nothing has yet. */
 struct alias *alias_new(const char *name, const char *owner);
 
-/* Point it at id, and store that: all who load it from then on see it. */
+/* Who changes an alias holds it from before it is loaded, so that nothing of
+ * its history is lost; until *held, a descriptor, is closed. */
+int alias_hold(struct store *, int *held, struct err *);
+
+/* Point it at id, and store that: all who load it from then on see it.  Where
+ * the store is a directory, live/{name} is a link to dist/{id}, for web servers
+ * that look no further, unless its rules come before files. */
 int alias_move(struct store *, struct alias *, const char *id, int64_t now,
+    struct err *);
+
+/* Point it at d, which is live now, as d->alias asks: made where there is
+ * none.  -1 with ERR_DENIED where it is somebody else's, with ERR_CONFLICT
+ * where it points at a newer deployment of the same ref already, or hides a
+ * deployment. */
+int alias_advance(struct store *, const struct deployment *d, int64_t now,
     struct err *);
 
 int alias_delete(struct store *, const char *name, struct err *);

@@ -40,12 +40,13 @@ struct member {
 
 static const struct member texts[] = {
 	AT(owner), AT(url), AT(ref), AT(dir), AT(install), AT(build),
-	AT(output), AT(framework), AT(node), AT(commit), AT(commit_ref),
-	AT(subject), AT(message), AT(error_tail), AT(source_from),
+	AT(output), AT(framework), AT(node), AT(alias), AT(commit),
+	AT(commit_ref), AT(subject), AT(message), AT(error_tail),
+	AT(source_from),
 };
 
 /* How many of texts, from the first, stand in JSON under the same name. */
-#define NTEXTS_OF_REQUEST 9
+#define NTEXTS_OF_REQUEST 10
 
 static const struct member numbers[] = {
 	AT(created), AT(updated), AT(attempt), AT(deleted), AT(source_bytes),

@@ -57,6 +57,7 @@ struct deployment {
 	/* what was asked for */
 	char *url, *ref, *dir;
 	char *install, *build, *output, *framework, *node;
+	char *alias;			/* to be moved to it once it is live */
 	struct json *env;		/* object of strings, or NULL; never
 					   shown */
 	bool no_cache;			/* "cache": false was given */

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/alias.h"
 #include "lib/json.h"
 #include "lib/mem.h"
 #include "lib/name.h"
@@ -16,10 +17,10 @@
 #define ANY_USER "x-access-token"
 
 static const char *const of_archive[] = { "dir", "install", "build", "output",
-	"framework", "node", NULL };
+	"framework", "node", "alias", NULL };
 static const char *const of_url[] = { "url", "ref", "dir", "install", "build",
-	"output", "env", "framework", "node", "ignored", "cache", "auth",
-	NULL };
+	"output", "env", "framework", "node", "alias", "ignored", "cache",
+	"auth", NULL };
 
 static int
 take_url(struct deployment *d, const struct json *j, struct err *e)
@@ -224,6 +225,24 @@ deployment_take_env(struct deployment *d, const struct json *j, struct err *e)
 	return 0;
 }
 
+/* Which domain it must not be below is for those who know that. */
+static int
+take_alias(struct deployment *d, const struct json *j, struct err *e)
+{
+	char name[ALIAS_MAX_BYTES + 1];
+	const char *s;
+
+	if (json_want_string(j, "alias", false, ALIAS_MAX_BYTES, &s, e) == -1)
+		return -1;
+	if (s == NULL)
+		return 0;
+	if (!alias_name(s, strlen(s), NULL, name))
+		return err_set(e, ERR_INVALID, "alias: a label such as "
+		    "\"blog\" or a host's name is needed");
+	d->alias = xstrdup(name);
+	return 0;
+}
+
 /* What concerns the build, whatever the source. */
 static int
 take_build(struct deployment *d, const struct json *j, struct err *e)
@@ -231,7 +250,7 @@ take_build(struct deployment *d, const struct json *j, struct err *e)
 	if (take_directory(&d->dir, j, "dir", e) == -1 ||
 	    take_command(&d->install, j, "install", e) == -1 ||
 	    take_command(&d->build, j, "build", e) == -1 ||
-	    take_output(d, j, e) == -1)
+	    take_output(d, j, e) == -1 || take_alias(d, j, e) == -1)
 		return -1;
 	if (take_word(&d->framework, j, "framework", FRAMEWORK_MAX_BYTES,
 		"abcdefghijklmnopqrstuvwxyz0123456789-",

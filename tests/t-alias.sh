@@ -11,7 +11,7 @@ here=$(cd "$(dirname "$0")" && pwd)
 # shellcheck source=site-fixture.sh
 . "$here/site-fixture.sh"
 
-need jq curl redis-server apache2 perl
+need jq curl redis-server apache2 perl zstd tar
 services_begin
 alice=alices-secret
 printf '%s %s\n' alice "$(printf %s $alice | sha256sum | cut -c 1-64)" \
@@ -133,6 +133,76 @@ jq -c '.history[].left -= 3601000' "$T/store/aliases/blog.json" \
 get blog.davit.test /assets/A-12345678.js
 is "$code" 404 'until its time is over'
 
+# --- at once ---
+
+# None of those who move it at the same time is forgotten.
+move busy $a
+for i in 1 2 3 4 5 6; do
+	deployed busybusy0$i $i alice deployed
+done
+own "$T/store"
+for i in 1 2 3 4 5 6; do
+	api PUT /aliases/busy -d "{\"id\": \"busybusy0$i\"}" -o /dev/null \
+		-H "Authorization: Bearer $alice" &
+	movers[i]=$!
+done
+wait "${movers[@]}"
+ask $alice GET /aliases/busy
+is "$(said '[.id] + [.history[].id] | sort | join(" ")')" \
+	"$a $(echo busybusy0{1..6})" 'all that it pointed at is told'
+is "$(readlink "$T/store/live/busy")" "../dist/$(said .id)" \
+	'the link says what the alias does'
+
+# --- as a deployment asks for ---
+
+# Build a page of that letter, as alice's newest deployment of main.
+build() { # ID LETTER CREATED ALIAS [OWNER]
+	mkdir -p "$T/tmp/site.$2" "$T/store/output"
+	echo "$2" >"$T/tmp/site.$2/index.html"
+	tar -C "$T/tmp/site.$2" -cf - . | zstd -q \
+		>"$T/store/output/$1.tar.zst"
+	jq -cn --arg id "$1" --argjson at "$3" --arg alias "$4" \
+		--arg owner "${5:-alice}" '{$id, state: "queued", attempt: 1,
+		created: $at, url: "https://x.test/a", ref: "main",
+		output: ".", $alias, $owner}' >"$T/tmp/job"
+	mkdir -p "$T/store/deployments"
+	cp "$T/tmp/job" "$T/store/deployments/$1.json"
+	own "$T/store"
+	"${as_user[@]}" "$T/libexec/davit-build" -c "$T/davit.conf" \
+		<"$T/tmp/job" >"$T/tmp/log" 2>"$T/tmp/events"
+	like "$(<"$T/tmp/events")" '"done":"deployed"' "$1 is deployed"
+}
+build newer00001 N 2000 fresh
+like "$(<"$T/tmp/log")" 'alias fresh points here now' 'its alias is made'
+get fresh.davit.test /
+is "$code $(body)" '200 N' 'and shows it'
+build older00001 O 1000 fresh
+like "$(<"$T/tmp/log")" 'warning: alias fresh was not moved: newer00001 is newer' \
+	'an older one does not take it'
+like "$(<"$T/tmp/events")" '"note":"alias fresh was not moved' 'and says so'
+get fresh.davit.test /
+is "$(body)" N 'it shows what it did'
+build newest0001 M 3000 fresh
+get fresh.davit.test /
+is "$(body)" M 'a newer one takes it'
+build strange001 S 4000 fresh bob
+like "$(<"$T/tmp/log")" 'not moved: it belongs to somebody else' \
+	'nobody else does'
+get fresh.davit.test /
+is "$(body)" M 'it is where it was'
+build hides00001 H 1 newest0001
+like "$(<"$T/tmp/log")" "not moved: it is a deployment.s id" \
+	'an id is no alias'
+for alias in a..b '"x"' '../x' x.davit.test ''; do
+	ask $alice POST /get/url "$(jq -cn --arg a "$alias" \
+		'{url: "https://127.0.0.1:1/a.git", alias: $a}')"
+	like "$code $(said .error) $(said .message)" \
+		'^400 bad_request .*alias:' "no alias: $alias"
+done
+ask bobs-secret POST /get/url \
+	'{"url": "https://127.0.0.1:1/a.git", "alias": "fresh"}'
+is "$code $(said .error)" '403 forbidden' 'somebody else is told at once'
+
 # --- trouble ---
 
 mv "$T/store/manifests/$b.json" "$T/tmp"
@@ -213,6 +283,7 @@ at_once() { # SERVER
 	shows blog.davit.test A "$1: an alias"
 	move blog $b
 	shows blog.davit.test B "$1: moved at once"
+	unlike "$(header etag)" '^"[0-9a-f]{32}"$' "$1: by the server itself"
 	shows www.example.org B "$1: a host of its own"
 }
 start_lighttpd

@@ -80,6 +80,14 @@ ask_all() { # [CURL OPTION…]
 	ask DELETE "/deployments/$id" "$@"
 }
 
+# The same of aliases.
+ask_aliases() { # [CURL OPTION…]
+	ask PUT /aliases/blog -d "{\"id\": \"$live\"}" "$@"
+	ask GET /aliases "$@"
+	ask GET /aliases/blog "$@"
+	ask DELETE /aliases/blog "$@"
+}
+
 start_apache
 mkdir "$T/tmp/site"
 echo '<h1>site</h1>' >"$T/tmp/site/index.html"
@@ -136,7 +144,27 @@ jq -c --arg id $full '.id = $id | .deleted = 1795500000000 | .expired = true | .
 own "$T/store/deployments"
 ask GET "/status/$full"
 
+# A live one, which an alias may point at, and another.
+live=liveliveaa
+for i in $live liveliveab; do
+	rcli hset "davit:deployment:$i" id $i state deployed owner alice \
+		url http://x.test/a created 1 updated 1 attempt 1 >/dev/null
+done
+ask_aliases
+ask PUT /aliases/news -d "{\"id\": \"$live\"}"
+ask PUT /aliases/news -d '{"id": "liveliveab"}'
+ask GET /aliases
+
 # --- what the client does wrong ---
+
+ask PUT /aliases/blog -d '{"id": 7}'
+ask PUT /aliases/blog -d '{"id": "zzzzzzzzzz"}'
+ask PUT /aliases/blog -d "{\"id\": \"$full\"}"
+ask GET /aliases/none
+ask DELETE /aliases/none
+ask POST /aliases -d x
+ask POST /aliases/news -d x
+ask_aliases -H 'X-Forwarded-For: 192.0.2.1'
 
 post '{"url": 7}'
 ask POST '/get/tar?colour=red' --data-binary "@$T/tmp/site.tar"
@@ -189,6 +217,12 @@ for request in 'GET /status/bbbbbbbbbb' 'GET /log/bbbbbbbbbb' \
 	'DELETE /deployments/bbbbbbbbbb'; do
 	ask "${request% *}" "${request#* }"
 done
+echo nonsense >"$T/store/aliases/blog.json"
+ask_aliases
+chmod 0 "$T/store/aliases"
+ask_aliases
+chmod 755 "$T/store/aliases"
+rm "$T/store/aliases/blog.json"
 stop_redis
 ask GET /healthz
 ask_all
@@ -203,6 +237,8 @@ own "$T/tokens"
 again_with "tokens $T/tokens"
 ask_all
 ask_all -H 'Authorization: Bearer alpha'
+ask_aliases
+ask_aliases -H 'Authorization: Bearer alpha'
 
 verdict() { # SPEC
 	perl "$here/openapi.pl" "$1" "$T/tmp/answers" 2>&1

@@ -3,8 +3,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "lib/alias.h"
+#include "lib/deployment.h"
+#include "lib/ledger.h"
 #include "lib/conf.h"
 #include "lib/err.h"
 #include "lib/fdio.h"
@@ -183,6 +186,95 @@ a_damaged_one_is_told(void **state)
 	}
 }
 
+static void
+expect_link(const struct fixture *f, const char *target)
+{
+	char path[128], at[64];
+	ssize_t n;
+
+	snprintf(path, sizeof(path), "%s/store/live/blog", f->root);
+	n = readlink(path, at, sizeof(at) - 1);
+	at[n == -1 ? 0 : n] = '\0';
+	assert_string_equal(at, target);
+}
+
+static void
+a_link_goes_with_it(void **state)
+{
+	struct fixture *f = *state;
+	struct alias *a = alias_new("blog", NULL);
+
+	store_put(f->store, "manifests/cccccccccc.rules", "text/plain", "", 0,
+	    NULL);
+	assert_int_equal(alias_move(f->store, a, "aaaaaaaaaa", 1, NULL), 0);
+	expect_link(f, "../dist/aaaaaaaaaa");
+	assert_int_equal(alias_move(f->store, a, "bbbbbbbbbb", 2, NULL), 0);
+	expect_link(f, "../dist/bbbbbbbbbb");
+	/* its rules come before files: web servers must not look */
+	assert_int_equal(alias_move(f->store, a, "cccccccccc", 3, NULL), 0);
+	expect_link(f, "");
+	assert_int_equal(alias_move(f->store, a, "aaaaaaaaaa", 4, NULL), 0);
+	assert_int_equal(alias_delete(f->store, "blog", NULL), 0);
+	expect_link(f, "");
+	alias_free(a);
+}
+
+/* A record of that ref, as it is in the store. */
+static struct deployment *
+deployed(const struct fixture *f, const char *id, const char *ref,
+    int64_t created, const char *owner)
+{
+	struct deployment *d = deployment_new();
+
+	memcpy(d->id, id, sizeof(d->id));
+	d->url = strdup("https://x.test/a");
+	d->ref = strdup(ref);
+	d->created = created;
+	d->owner = owner == NULL ? NULL : strdup(owner);
+	d->alias = strdup("blog");
+	assert_int_equal(ledger_put(f->store, d, NULL), 0);
+	return d;
+}
+
+static void
+expect_advance(const struct fixture *f, struct deployment *d,
+    enum err_code code, const char *id)
+{
+	struct err e = { .code = ERR_NONE };
+	struct alias *a;
+
+	assert_int_equal(alias_advance(f->store, d, 9, &e),
+	    code == ERR_NONE ? 0 : -1);
+	if (code != ERR_NONE)
+		assert_int_equal(e.code, code);
+	a = alias_load(f->store, "blog", NULL);
+	assert_non_null(a);
+	assert_string_equal(a->id, id);
+	alias_free(a);
+	deployment_free(d);
+}
+
+static void
+it_advances_and_never_goes_back(void **state)
+{
+	struct fixture *f = *state;
+
+	expect_advance(f, deployed(f, "aaaaaaaaaa", "main", 5, "alice"),
+	    ERR_NONE, "aaaaaaaaaa");
+	expect_advance(f, deployed(f, "bbbbbbbbbb", "main", 4, "alice"),
+	    ERR_CONFLICT, "aaaaaaaaaa");
+	expect_advance(f, deployed(f, "cccccccccc", "main", 6, "alice"),
+	    ERR_NONE, "cccccccccc");
+	/* the same once more, as after a crash */
+	expect_advance(f, deployed(f, "cccccccccc", "main", 6, "alice"),
+	    ERR_NONE, "cccccccccc");
+	/* of another ref age says nothing */
+	expect_advance(f, deployed(f, "dddddddddd", "next", 1, "alice"),
+	    ERR_NONE, "dddddddddd");
+	expect_advance(f, deployed(f, "eeeeeeeeee", "next", 9, "bob"),
+	    ERR_DENIED, "dddddddddd");
+}
+
 int
 main(void)
 {
@@ -191,6 +283,10 @@ main(void)
 		cmocka_unit_test(a_host_names_an_alias),
 		cmocka_unit_test_setup_teardown(it_moves_and_remembers, begin,
 		    end),
+		cmocka_unit_test_setup_teardown(a_link_goes_with_it, begin,
+		    end),
+		cmocka_unit_test_setup_teardown(
+		    it_advances_and_never_goes_back, begin, end),
 		cmocka_unit_test_setup_teardown(each_is_told, begin, end),
 		cmocka_unit_test_setup_teardown(a_damaged_one_is_told, begin,
 		    end),

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/alias.h"
 #include "lib/bounds.h"
 #include "lib/buf.h"
 #include "lib/conf.h"
@@ -41,6 +42,7 @@ struct build {
 	struct publish *publish;
 	int64_t files, bytes;	/* of what is live */
 	bool live;
+	char *note;		/* what its alias has met; NULL: nothing */
 	bool patient;		/* it has waited for the store, in vain */
 	int64_t began;		/* of the stage that is timed */
 };
@@ -392,6 +394,24 @@ publish(struct build *b, struct err *e)
 	return 0;
 }
 
+/* The site is live, whatever becomes of its alias.  A build that ends between
+ * the two is repeated, and comes here again. */
+static void
+move_alias(struct build *b)
+{
+	const struct deployment *r = b->job->record;
+	struct err e;
+
+	if (r->alias == NULL)
+		return;
+	if (alias_advance(b->store, r, name_now_ms(), &e) == 0) {
+		buildlog_say(b->log, "alias %s points here now", r->alias);
+		return;
+	}
+	b->note = xasprintf("alias %s was not moved: %s", r->alias, e.msg);
+	buildlog_say(b->log, "warning: %s", b->note);
+}
+
 /* ---- the whole ---- */
 
 static int
@@ -427,13 +447,15 @@ run(struct build *b, struct err *e)
 	b->began = name_tick_ms();
 	if (take_over(b, e) == -1 || (rc = is_live(b, e)) == -1)
 		return -1;
-	if (rc == 1)
-		return 0;
-	watch_deadline(b->job->watch, b->job->conf->build_time * 1000);
-	if (prepare(b, e) == -1 ||
-	    (b->plan->container && install_and_build(b, e) == -1))
-		return -1;
-	return publish(b, e);
+	if (rc == 0) {
+		watch_deadline(b->job->watch, b->job->conf->build_time * 1000);
+		if (prepare(b, e) == -1 ||
+		    (b->plan->container && install_and_build(b, e) == -1) ||
+		    publish(b, e) == -1)
+			return -1;
+	}
+	move_alias(b);
+	return 0;
 }
 
 /* What is left of the site is removed by the next attempt, or when the end is
@@ -472,7 +494,7 @@ tell_end(struct build *b, bool may_retry, const struct err *why)
 	int rc = 0;
 
 	if (why->code == ERR_NONE) {
-		events_deployed(events, b->files, b->bytes);
+		events_deployed(events, b->files, b->bytes, b->note);
 		if (b->keep != NULL)
 			keep_save(b->keep);
 		lap(b, "kept");
@@ -508,6 +530,7 @@ build_run(const struct build_job *job)
 	rc = tell_end(&b, may_retry, &e);
 	keep_free(b.keep);
 	plan_free(b.plan);
+	free(b.note);
 	buildlog_free(b.log);
 	return rc;
 }

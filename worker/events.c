@@ -120,7 +120,7 @@ tell(struct events *ev, struct json *j, struct err *e)
 /* A sentence may quote what is no text, or have been cut within a letter; a
  * line of JSON must not. */
 static void
-set_sentence(struct json *j, const char *sentence)
+set_sentence(struct json *j, const char *key, const char *sentence)
 {
 	char *text = xstrdup(sentence);
 
@@ -129,7 +129,7 @@ set_sentence(struct json *j, const char *sentence)
 			if ((unsigned char)*p < 0x20 ||
 			    (unsigned char)*p >= 0x7f)
 				*p = '?';
-	json_set_string(j, "message", text);
+	json_set_string(j, key, text);
 	free(text);
 }
 
@@ -165,13 +165,16 @@ events_commit(struct events *ev, struct err *e)
 }
 
 void
-events_deployed(struct events *ev, int64_t files, int64_t bytes)
+events_deployed(struct events *ev, int64_t files, int64_t bytes,
+    const char *note)
 {
 	struct json *j = json_new_object();
 
 	json_set_string(j, "done", "deployed");
 	json_set_int(j, "files", files);
 	json_set_int(j, "bytes", bytes);
+	if (note != NULL)
+		set_sentence(j, "note", note);
 	tell(ev, j, NULL);
 }
 
@@ -182,7 +185,7 @@ events_failed(struct events *ev, const struct err *why)
 
 	json_set_string(j, "done", "failed");
 	json_set_string(j, "error", err_name(why->code));
-	set_sentence(j, why->msg);
+	set_sentence(j, "message", why->msg);
 	tell(ev, j, NULL);
 }
 
@@ -192,6 +195,6 @@ events_retry(struct events *ev, const struct err *why)
 	struct json *j = json_new_object();
 
 	json_set_string(j, "done", "retry");
-	set_sentence(j, why->msg);
+	set_sentence(j, "message", why->msg);
 	tell(ev, j, NULL);
 }

@@ -32,7 +32,8 @@ int events_plan(struct events *, const struct json *plan, struct err *);
 int events_commit(struct events *, struct err *);
 
 /* The last word; its answer makes sure that it was heard. */
-void events_deployed(struct events *, int64_t files, int64_t bytes);
+void events_deployed(struct events *, int64_t files, int64_t bytes,
+    const char *note);
 void events_failed(struct events *, const struct err *why);
 void events_retry(struct events *, const struct err *why);
 

@@ -495,6 +495,24 @@ add_error(struct relay *r, struct fields *f, enum err_code code,
 	free(tail);
 }
 
+/* What went wrong with a deployment that is live all the same. */
+static void
+add_note(struct relay *r, struct fields *f)
+{
+	const char *note = json_get_string(r->done, "note");
+	struct json *notes;
+	char *text;
+
+	if (note == NULL)
+		return;
+	notes = r->d->notes == NULL ? json_new_array() : json_copy(r->d->notes);
+	json_append_string(notes, note);
+	text = json_text(notes);
+	add_field(f, "notes", "%s", text);
+	free(text);
+	json_free(notes);
+}
+
 bool
 relay_finish(struct relay *r, struct link *l, const char *worker,
     enum deployment_state state, enum err_code code, const char *message)
@@ -511,6 +529,7 @@ relay_finish(struct relay *r, struct link *l, const char *worker,
 		    (long long)json_get_int(r->done, "files", 0));
 		add_field(&f, "bytes", "%lld",
 		    (long long)json_get_int(r->done, "bytes", 0));
+		add_note(r, &f);
 	} else
 		add_error(r, &f, code, message);
 	rc = queue_finish(l->queue, worker, r->d->id, r->d->attempt, state,
