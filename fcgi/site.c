@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "fcgi/cache.h"
+#include "fcgi/gone.h"
 #include "fcgi/page.h"
 #include "fcgi/reply.h"
 #include "fcgi/request.h"
@@ -156,7 +157,11 @@ handle(void *arg, struct request *request, struct reply *reply)
 	log_scope(v.id);
 	if (answer(&v, &e) == -1) {
 		reply_forget(reply);
-		refuse(arg, &e, reply);
+		if (e.code == ERR_NOTFOUND && v.id[0] != '\0' &&
+		    gone_is(v.site->gone, v.store, v.id))
+			page_reply(reply, 410);
+		else
+			refuse(arg, &e, reply);
 	}
 	alias_free(v.alias);
 }
@@ -190,6 +195,7 @@ main(void)
 	if (responder_init("site") == -1 || parts_open(&site.parts) == -1)
 		return 1;
 	site.shelf = shelf_new();
+	site.gone = gone_new();
 	site.sendfile = getenv("DAVIT_SENDFILE");
 	if ((site.cache = open_cache(site.parts.conf)) != NULL) {
 		responder.chore = tend;
@@ -197,6 +203,7 @@ main(void)
 	}
 	rc = responder_run(&responder);
 	cache_free(site.cache);
+	gone_free(site.gone);
 	shelf_free(site.shelf);
 	parts_close(&site.parts);
 	return rc;

@@ -63,6 +63,28 @@ ledger_get(struct store *store, const char *id, struct err *e)
 }
 
 int
+ledger_is_deleted(struct store *store, const char *id, struct err *e)
+{
+	struct buf text = BUF_INIT;
+	struct json *j = NULL;
+	char *key = key_of(id);
+	struct err why;
+	int rc = -1;
+
+	if (store_get(store, key, JSON_MAX_BYTES, &text, &why) == 0 &&
+	    (j = json_parse(buf_str(&text), text.len, &why)) != NULL)
+		rc = json_get_int(j, "deleted", 0) > 0 ? 1 : 0;
+	else if (why.code == ERR_NOTFOUND)
+		rc = 0;
+	else if (e != NULL)
+		*e = why;
+	json_free(j);
+	buf_clear(&text);
+	free(key);
+	return rc;
+}
+
+int
 ledger_delete(struct store *store, const char *id, struct err *e)
 {
 	char *key = key_of(id);

@@ -18,6 +18,10 @@ int ledger_put(struct store *, const struct deployment *, struct err *);
  * deployment_free() it. */
 struct deployment *ledger_get(struct store *, const char *id, struct err *);
 
+/* Does its record tell when the deployment was deleted?  1; 0, also where
+ * there is none; -1. */
+int ledger_is_deleted(struct store *, const char *id, struct err *);
+
 /* Deleting what is not there succeeds. */
 int ledger_delete(struct store *, const char *id, struct err *);
 
