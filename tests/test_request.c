@@ -272,6 +272,28 @@ ranges_are_understood(void **state)
 	    RANGE_BEYOND);
 }
 
+static void
+encodings_are_chosen(void **state)
+{
+	static const char *const taken[] = { "br", "gzip, br", "BR;q=0.1",
+		"br ; q=1", "gzip;q=0,br", " br", "br;q=0.01", "br;x=1" };
+	static const char *const refused[] = { "", "brx", "xbr", "gzip",
+		"br;q=0", "br; q=0.0", "br ;q=0.000 , gzip", "*" };
+	char etag[CONDITION_ETAG_SIZE];
+
+	for (size_t i = 0; i < sizeof(taken) / sizeof(taken[0]); i++)
+		if (!condition_takes(taken[i], "br"))
+			fail_msg("'%s'", taken[i]);
+	for (size_t i = 0; i < sizeof(refused) / sizeof(refused[0]); i++)
+		if (condition_takes(refused[i], "br"))
+			fail_msg("'%s'", refused[i]);
+	assert_false(condition_takes(NULL, "br"));
+	condition_etag_of(etag, "abc", 3);
+	condition_etag_form(etag, "gzip");
+	assert_string_equal(etag,
+	    "\"ba7816bf8f01cfea414140de5dae2223-gzip\"");
+}
+
 int
 main(void)
 {
@@ -285,6 +307,7 @@ main(void)
 		cmocka_unit_test(streamed_body_is_the_handlers),
 		cmocka_unit_test(etags_are_compared),
 		cmocka_unit_test(ranges_are_understood),
+		cmocka_unit_test(encodings_are_chosen),
 	};
 
 	return cmocka_run_group_tests_name("request", tests, NULL, NULL);

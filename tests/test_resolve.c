@@ -65,11 +65,40 @@ the_file_itself_comes_first(void **state)
 	    "index.html", "b c.txt", NULL);
 
 	expect(m, "/", 200, "index.html");
-	expect(m, "/index.html", 200, "index.html");
 	expect(m, "/a", 200, "a");
 	expect(m, "/a/", 200, "a/index.html");
 	expect(m, "/b c.txt", 200, "b c.txt");
 	expect(m, "/A", 404, NULL);
+	manifest_free(m);
+}
+
+/* The clean path to which a file's name leads; NULL: it stays. */
+static void
+expect_clean(struct manifest *m, const char *path, const char *clean)
+{
+	struct resolve r = resolve(m, path, page);
+
+	assert_int_equal(r.status, clean == NULL ? 200 : 308);
+	assert_int_equal(r.redirect,
+	    clean == NULL ? REDIRECT_NONE : REDIRECT_CLEAN);
+	if (clean != NULL)
+		assert_string_equal(r.location, clean);
+	free(r.location);
+}
+
+static void
+names_of_pages_lead_to_their_clean_paths(void **state)
+{
+	struct manifest *m = site(false, "index.html", "about.html",
+	    "docs/index.html", "a", "a.html", "b/.html", "c.htm", NULL);
+
+	expect_clean(m, "/index.html", "/");
+	expect_clean(m, "/docs/index.html", "/docs/");
+	expect_clean(m, "/about.html", "/about");
+	expect_clean(m, "/a.html", NULL);
+	expect_clean(m, "/c.htm", NULL);
+	expect(m, "/none.html", 404, NULL);
+	expect(m, "/b/.html", 404, NULL);
 	manifest_free(m);
 }
 
@@ -287,6 +316,18 @@ rules_come_after_files_unless_forced(void **state)
 }
 
 static void
+forced_rules_to_names_of_pages_lead_nowhere_else(void **state)
+{
+	struct manifest *m = site(false, "home.html", "b.html", NULL);
+
+	add_rules(m, "/home /home.html 301!\n");
+	expect_location(m, "/home", 301, "/home.html");
+	expect_clean(m, "/home.html", NULL);
+	expect_clean(m, "/b.html", "/b");
+	manifest_free(m);
+}
+
+static void
 rules_show_pages_in_place_of_others(void **state)
 {
 	struct manifest *m = site(false, "index.html", "app/index.html",
@@ -311,6 +352,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_file_itself_comes_first),
+		cmocka_unit_test(names_of_pages_lead_to_their_clean_paths),
 		cmocka_unit_test(pages_need_no_ending),
 		cmocka_unit_test(slashes_are_put_right),
 		cmocka_unit_test(nearest_404_page_answers),
@@ -319,6 +361,8 @@ main(void)
 		cmocka_unit_test(what_is_no_page_is_never_the_application),
 		cmocka_unit_test(dotfiles_are_never_shown),
 		cmocka_unit_test(rules_come_after_files_unless_forced),
+		cmocka_unit_test(
+		    forced_rules_to_names_of_pages_lead_nowhere_else),
 		cmocka_unit_test(rules_show_pages_in_place_of_others),
 		cmocka_unit_test(hashed_names_are_kept_for_ever),
 		cmocka_unit_test(other_names_are_asked_about_each_time),
