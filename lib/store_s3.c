@@ -8,6 +8,9 @@
 #include "lib/mem.h"
 #include "lib/s3_read.h"
 
+/* However little is asked for, the words of an error have to fit. */
+#define WORDS_BYTES (64 * 1024)
+
 static void *
 s3_store_open(const struct conf *c, const char *where, struct err *e)
 {
@@ -146,12 +149,15 @@ s3_get_if(void *state, const char *key, const char *tag, size_t max,
 	    &(struct s3_op){ .method = "GET",
 		.key = key,
 		.headers = { none },
-		.max_bytes = (int64_t)max },
+		.max_bytes = (int64_t)(max < WORDS_BYTES ? WORDS_BYTES : max) },
 	    &a, e);
 
 	if (none != NULL && a.status == 304)
 		rc = 1;
-	else if (rc == 0 && (rc = s3_read_whole(&a, key, o, e)) == 0)
+	else if (rc == 0 && (rc = s3_read_whole(&a, key, o, e)) == 0 &&
+	    (uint64_t)o->size > max)
+		rc = err_set(e, ERR_TOOBIG, "%s: over %zu bytes", key, max);
+	else if (rc == 0)
 		buf_add(out, buf_str(a.body), a.body->len);
 	http_answer_clear(&a);
 	free(none);
