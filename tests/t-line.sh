@@ -175,7 +175,7 @@ is "$(find "$T/store" -type f -printf '%P\n' | grep -vE \
 	'^(output/[a-z0-9]{10}\.tar\.zst|dist/[a-z0-9]{10}/.*|(manifests|deployments)/[a-z0-9]{10}\.json|logs/[a-z0-9]{10}\.(txt|times))$')" \
 	'' 'the store holds what is documented'
 is "$(rcli --scan | grep -vxE \
-	"davit:(deployment:[a-z0-9]{10}|deployments|workers|lease:$worker|check|filled|pushed)")" \
+	"davit:(deployment:[a-z0-9]{10}|deployments|workers|lease:$worker|check|filled|pushed|source:[0-9a-f]{64})")" \
 	'' 'and so does Redis'
 
 # --- Docker is away ---
