@@ -119,10 +119,11 @@ census() { # FILE
 	)
 }
 
-# git archive, without what .gitattributes has to say for releases: that goes
-# by a file of the repository that stands before all others.
+# git archive, without what .gitattributes has to say for releases and line
+# ends: that goes by a file of the repository that stands before all others.
 archive() {
-	echo '* !export-ignore !export-subst' >"$T/git/real.git/info/attributes"
+	echo '* !export-ignore !export-subst !text !eol !ident' \
+		>"$T/git/real.git/info/attributes"
 	git -C "$T/git/real.git" archive HEAD >"$1"
 	rm -f "$T/git/real.git/info/attributes"
 }
