@@ -56,8 +56,10 @@ dies_at() { # PROGRAM N
 	own "$DAVIT_CRASH.new"
 	mv "$DAVIT_CRASH.new" "$DAVIT_CRASH"
 }
+# But when its log's lines were written: that may be lost with a davitd.
 objects() { # ID
-	(cd "$T/store" && find . -path "*$1*" -type f | sort | xargs)
+	(cd "$T/store" && find . -path "*$1*" -type f ! -name "$1.times" |
+		sort | xargs)
 }
 live="./deployments/ID.json ./dist/ID/index.html ./logs/ID.txt"
 live="$live ./manifests/ID.json ./manifests/ID.rules ./output/ID.tar.zst"
@@ -71,6 +73,7 @@ is_live() { # ID: says what is wrong
 		echo "$1 has $(objects "$1")"
 }
 is_deleted() { # ID
+	[ ! -e "$T/store/logs/$1.times" ] || echo "$1 has times"
 	[ "$(objects "$1")" = "./deployments/$1.json" ] ||
 		echo "$1 has $(objects "$1")"
 	[ "$(api GET "/status/$1" | jq .deleted)" = \

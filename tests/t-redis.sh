@@ -186,7 +186,8 @@ line pass
 nothing_new "$before"
 
 # The check passes, the submission's own answer does not; nor does the look
-# whether it is there.
+# whether it is there.  (Without the look for a source to use again, which
+# would get the cut.)
 known() { # the ids of all records
 	rcli --raw zrange davit:deployments 0 -1 | sort
 }
@@ -199,7 +200,7 @@ all_final() {
 for bytes in 0 3 5 7 9; do
 	line cut "$bytes"
 	rcli client kill type normal >/dev/null
-	post
+	ask POST /get/url -d "{\"url\": \"$url\", \"cache\": false}"
 	is "$code" 503 "cut after $bytes bytes: refused"
 done
 line pass

@@ -141,9 +141,11 @@ is "$code $(field .success) $(field .status)" "200 true /status/$again" \
 like "$(field .note)" 'environment are not kept' '… it says of what'
 is "$(wait_final "$again" 60)" deployed '… from the source that was kept'
 is "$(site "$again" / | xargs)" '<h1>page</h1> a=' '… as it was asked for'
-is "$(api GET "/status/$again" | jq -c '[.url, .build, .commit, .source]')" \
-	"$(api GET "/status/$old" | jq -c '[.url, .build, .commit, .source]')" \
+is "$(api GET "/status/$again" | jq -c '[.url, .build, .commit]')" \
+	"$(api GET "/status/$old" | jq -c '[.url, .build, .commit]')" \
 	'… by its record, too'
+is "$(api GET "/status/$again" | jq -r .source.from)" "$old" \
+	'… which tells whose source it was'
 ask POST "/deployments/$old/redeploy" -d '{"env": {"A": "sush"}}'
 again=$(field .id)
 is "$code $(field .note)" '200 null' 'an environment may be given again'

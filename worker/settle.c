@@ -14,7 +14,8 @@
 #include "lib/store.h"
 #include "worker/link.h"
 
-#define LOOK_MS (10 * 1000)
+/* How soon what another process has let end or deleted is seen. */
+#define LOOK_MS 2000
 #define PIECE_BYTES ((size_t)256 * 1024)
 
 /* ---- in the forked process ---- */
