@@ -71,3 +71,30 @@ make_files() { # DIRECTORY COUNT
 			printf $out "%08x\n", rand 2**32 for 1 .. 455;
 		}' "$@"
 }
+
+# rclone.conf and s3cmd.conf for what start_swift has started.
+s3_peers_conf() { # [MiB A PART]
+	local part=${1:-8}
+	unset AWS_CA_BUNDLE # rclone stumbles over it
+	cat >"$T/rclone.conf" <<-END
+		[swift]
+		type = s3
+		provider = Other
+		access_key_id = test:tester
+		secret_access_key = testing
+		region = us-east-1
+		endpoint = $S3_URL
+		force_path_style = true
+		upload_concurrency = 4
+		chunk_size = ${part}M
+	END
+	cat >"$T/s3cmd.conf" <<-END
+		[default]
+		access_key = test:tester
+		secret_key = testing
+		host_base = ${S3_URL#http://}
+		host_bucket = ${S3_URL#http://}
+		use_https = False
+		multipart_chunk_size_mb = $part
+	END
+}

@@ -6,12 +6,12 @@
 # shellcheck source=bench.sh
 . "$(dirname "$0")/bench.sh"
 
-# A repository of 100 files and 3,000 commits that each change one of them.
+# A repository of 100 files and 10,000 commits that each change one of them.
 deep_repo() {
 	git init -q --bare "$T/git/deep.git"
 	perl -e '
 		my $author = "committer t <t\@davit.test>";
-		for my $n (1 .. 3000) {
+		for my $n (1 .. 10000) {
 			my $text = join "", map { sprintf "%d %08x\n", $n,
 			    $n * $_ % 2**32 } 1 .. 200;
 			print "commit refs/heads/main\n$author $n +0000\n",

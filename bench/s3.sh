@@ -14,30 +14,6 @@ probe=$top_builddir/tests/store_probe
 count=2000 small=8192 large=$((200 * 1024 * 1024))
 part=8 connections=16
 
-peers_conf() {
-	cat >"$T/rclone.conf" <<-END
-		[swift]
-		type = s3
-		provider = Other
-		access_key_id = test:tester
-		secret_access_key = testing
-		region = us-east-1
-		endpoint = $S3_URL
-		force_path_style = true
-		upload_concurrency = 4
-		chunk_size = ${part}M
-	END
-	cat >"$T/s3cmd.conf" <<-END
-		[default]
-		access_key = test:tester
-		secret_key = testing
-		host_base = ${S3_URL#http://}
-		host_bucket = ${S3_URL#http://}
-		use_https = False
-		multipart_chunk_size_mb = $part
-	END
-}
-
 files() {
 	local i
 	for ((i = 0; i < count; i++)); do
@@ -80,7 +56,7 @@ davit_down() {
 }
 
 rclone_() {
-	env -u AWS_CA_BUNDLE rclone --config "$T/rclone.conf" \
+	rclone --config "$T/rclone.conf" \
 		--s3-no-check-bucket --transfers 32 --checkers 32 "$@"
 }
 
@@ -131,7 +107,7 @@ start_swift
 swift_api PUT davit-bench
 write_conf "store s3 $S3_URL/davit-bench" "store_keys $T/s3.keys" \
 	"s3_part ${part}M" "s3_connections $connections"
-peers_conf
+s3_peers_conf $part
 files
 compare 'S3: 2,000 files of 8 KB up' small
 compare 'S3: 200 MB up' up
