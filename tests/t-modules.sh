@@ -126,6 +126,6 @@ DAVIT_SOURCE_BYTES=200 fetch top
 is "$error" repository_too_large 'files are counted in all'
 DAVIT_PACK_BYTES=700 fetch top
 is "$error" repository_too_large 'and so are packs'
-is "$(ls -A "$TMPDIR" | grep davit-fetch)" '' 'nothing is left'
+is "$(find "$TMPDIR" -name '*davit-fetch*')" '' 'nothing is left'
 
 done_testing

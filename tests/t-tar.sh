@@ -163,7 +163,6 @@ both Apache
 
 # --- broken and hostile ---
 
-n=0
 hostile() { # NAME LINE…
 	local name=$1
 	shift
