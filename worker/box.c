@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/bounds.h"
 #include "lib/buf.h"
 #include "lib/conf.h"
 #include "lib/deployment.h"
@@ -30,6 +31,7 @@ struct box {
 	char *image;		/* its id */
 	char *dir;		/* the site's, in the container */
 	char **env;		/* of commands */
+	struct helper output;	/* reads the output */
 };
 
 /* ---- making and removing ---- */
@@ -146,6 +148,7 @@ box_close(struct box *b)
 
 	if (b == NULL)
 		return 0;
+	helper_free(&b->output);
 	if (b->container != NULL)
 		rc = docker_remove(b->docker, b->container, NULL);
 	docker_free(b->docker);
@@ -398,14 +401,19 @@ box_install(struct box *b, const char *command, struct err *e)
 /* ---- the output ---- */
 
 /* First one with an index.html, then any; a * stands for one directory.  The
- * empty IFS keeps blanks in names. */
-static const char find_output[] =
+ * empty IFS keeps blanks in names.  The name goes before the tar: a process of
+ * its own for it would cost 45 ms.  Symbolic links come as they are: publishing
+ * follows those that stay in the output.  Hard links come as files of their
+ * own.  Of the whole checkout, what no site has would only cost time. */
+static const char read_output[] =
     "IFS=\n"
     "for want in index any; do for c in \"$@\"; do for d in \"$c\" $c; do\n"
     "	[ -d \"$d\" ] || continue\n"
     "	[ $want = any ] || [ -f \"$d/index.html\" ] || continue\n"
-    "	printf %s \"$d\"\n"
-    "	exit 0\n"
+    "	printf '%s\\0' \"$d\"\n"
+    "	[ \"$d\" = . ] && set -- --exclude=./node_modules --exclude=./.git ||\n"
+    "		set --\n"
+    "	exec tar -c --hard-dereference -f - -C \"./$d\" \"$@\" .\n"
     "done; done; done\n"
     "exit 1\n";
 
@@ -425,72 +433,78 @@ missing(const struct plan *plan, struct err *e)
 	return -1;
 }
 
-char *
-box_output(struct box *b, struct err *e)
+static int
+start_output(struct box *b, struct err *e)
 {
 	const struct plan *plan = b->spec.plan;
 	const char **argv = xcalloc(list_count(plan->outputs) + 5,
 	    sizeof(*argv));
-	char *found = NULL;
-	struct helper h;
 	size_t n = 0;
-	int status;
+	int rc;
 
 	argv[n++] = "/bin/sh";
 	argv[n++] = "-c";
-	argv[n++] = find_output;
+	argv[n++] = read_output;
 	argv[n++] = "sh";
 	for (char **o = plan->outputs; o != NULL && *o != NULL; o++)
 		argv[n++] = *o;
-	if (run_helper(b, &h, argv, &status, e) == -1)
-		goto out;
-	if (status == 0 && (strcmp(buf_str(&h.out), ".") == 0 ||
-			       name_is_path(buf_str(&h.out))))
-		found = xstrdup(buf_str(&h.out));
-	else
-		missing(plan, e);
-out:
-	helper_free(&h);
+	helper_free(&b->output);
+	rc = begin_helper(b, &b->output, argv, e);
 	free(argv);
-	return found;
+	return rc;
 }
 
-/* Symbolic links come as they are: publishing follows those that stay in the
- * output.  Hard links come as files of their own. */
+/* What comes up to the first NUL.  Without one, there is no output. */
+static int
+read_name(struct box *b, struct buf *name, struct err *e)
+{
+	ssize_t n;
+	char c;
+
+	while ((n = helper_read(&b->output, &c, 1, e)) == 1 && c != '\0')
+		if (name->len < PATH_MAX_BYTES)
+			buf_add(name, &c, 1);
+	if (n == -1)
+		return -1;
+	if (n == 1 && (strcmp(buf_str(name), ".") == 0 ||
+			  name_is_path(buf_str(name))))
+		return 0;
+	return missing(b->spec.plan, e);
+}
+
+char *
+box_output(struct box *b, struct err *e)
+{
+	struct buf name = BUF_INIT;
+
+	if (start_output(b, e) == 0 && read_name(b, &name, e) == 0)
+		return buf_take(&name);
+	buf_clear(&name);
+	return NULL;
+}
+
 int
-box_read(struct box *b, const char *dir,
+box_read(struct box *b,
     int (*take)(void *, tar_source *, void *, struct err *), void *arg,
     struct err *e)
 {
-	char *where = xasprintf("./%s", dir);
-	/* Of the whole checkout, what no site has would only cost time. */
-	bool all = strcmp(dir, ".") == 0;
-	const char *const argv[] = { "tar", "-c", "--hard-dereference", "-f",
-		"-", "-C", where, all ? "--exclude=./node_modules" : ".",
-		all ? "--exclude=./.git" : NULL, ".", NULL };
-	struct helper h;
+	struct helper *h = &b->output;
 	struct err why = { .code = ERR_NONE };
-	int rc = -1, status;
+	int rc = take(arg, helper_read, h, &why), status;
 
-	if (begin_helper(b, &h, argv, e) == -1)
-		goto out;
-	if ((rc = take(arg, helper_read, &h, &why)) == -1 && why.code != ERR_INVALID)
-	{
+	if (rc == -1 && why.code != ERR_INVALID) {
 		if (e != NULL)
 			*e = why;
-		goto out;
+		return -1;
 	}
-	h.drop = true;
-	if (docker_process_finish(h.process, &status, e) == -1)
-		rc = -1;
-	else if (status != 0)
-		rc = err_set(e, ERR_OUTPUT_UNSAFE,
-		    "the output cannot be read: %.200s", helper_words(&h));
-	else if (rc == -1)
+	h->drop = true;
+	if (docker_process_finish(h->process, &status, e) == -1)
+		return -1;
+	if (status != 0)
+		return err_set(e, ERR_OUTPUT_UNSAFE,
+		    "the output cannot be read: %.200s", helper_words(h));
+	if (rc == -1)
 		err_set(e, ERR_DOCKER, "the output came damaged: %.200s",
 		    why.msg);
-out:
-	helper_free(&h);
-	free(where);
 	return rc;
 }

@@ -56,13 +56,13 @@ int box_run(struct box *, const char *command, enum err_code failure,
  * package.json, it is tried once without. */
 int box_install(struct box *, const char *command, struct err *);
 
-/* Which of the plan's output directories there is, owned by the caller.
- * NULL: ERR_OUTPUT_MISSING. */
+/* Begin to read the output: which of the plan's directories there is, owned by
+ * the caller.  NULL: ERR_OUTPUT_MISSING. */
 char *box_output(struct box *, struct err *);
 
-/* A tar of a directory's files goes through take, which reads it by the
- * source that it is given. */
-int box_read(struct box *, const char *dir,
+/* After box_output(): a tar of its files goes through take, which reads it by
+ * the source that it is given. */
+int box_read(struct box *,
     int (*take)(void *arg, tar_source *, void *source_arg, struct err *),
     void *arg, struct err *);
 

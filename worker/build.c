@@ -259,7 +259,7 @@ publish_output(struct build *b, struct err *e)
 	    strcmp(dir, ".") == 0 ? "the whole directory" : dir);
 	/* The stream begins in dir: all of it is the site. */
 	if (start_publish(b, "", strcmp(dir, ".") == 0, e) == 0)
-		rc = box_read(b->box, dir, take_stream, b->publish, e);
+		rc = box_read(b->box, take_stream, b->publish, e);
 	free(dir);
 	return rc;
 }

@@ -21,9 +21,9 @@
  * stream: when nothing has come for so long, the engine is asked. */
 #define QUIET_MS 2000
 
-/* How often the engine is asked whether a process whose stream has ended has
- * ended as well. */
-#define ASK_MS 20
+/* The engine is asked whether a process whose stream has ended has ended as
+ * well: mostly it has within 2 ms, so the pauses grow up to this. */
+#define ASK_MOST_MS 32
 
 struct docker_process {
 	struct docker *docker;
@@ -189,13 +189,15 @@ docker_process_step(struct docker_process *p, struct err *e)
 int
 docker_process_finish(struct docker_process *p, int *status, struct err *e)
 {
-	int rc;
+	int rc, pause = 1;
 
 	while ((rc = docker_process_step(p, e)) == 1)
 		continue;
 	while (rc == 0 && (rc = has_ended(p, status, e)) == 0) {
-		if ((rc = watch_wait(p->watch, -1, 0, ASK_MS, e)) == -1)
+		if ((rc = watch_wait(p->watch, -1, 0, pause, e)) == -1)
 			return -1;
+		if (pause < ASK_MOST_MS)
+			pause *= 2;
 	}
 	return rc == 1 ? 0 : -1;
 }

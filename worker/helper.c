@@ -46,6 +46,7 @@ void
 helper_free(struct helper *h)
 {
 	docker_process_free(h->process);
+	h->process = NULL;
 	buf_clear(&h->out);
 	buf_clear(&h->words);
 }
