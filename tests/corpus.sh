@@ -67,7 +67,7 @@ corpus() {
 		ember npm ember npx --yes ember-cli@latest new site --skip-npm --skip-git --lang en
 		hexo npm hexo npx --yes hexo-cli@latest init site --no-install
 		qwik-city npm refused npx --yes create-qwik@latest empty site
-		vue-cli npm vue-cli npx --yes @vue/cli@latest create site --default --skipGetStarted --no-git
+		vue-cli yarn vue-cli npx --yes @vue/cli@latest create site --default --skipGetStarted --no-git
 		vitepress npm vitepress mkdir -p site/docs && cd site && npm init -y && npm install --package-lock-only vitepress && echo '# hi' >docs/index.md && cd ..
 	END
 }
