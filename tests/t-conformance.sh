@@ -311,15 +311,27 @@ all() { # SERVER
 	etags "$1"
 }
 
-# mod_php is rarely there when tests run; this is how it catches its files.
-php='<FilesMatch "\.php$">
-	SetHandler cgi-script
-</FilesMatch>'
+# What a web server that runs programs everywhere has in its configuration.
+# (mod_php is rarely there when tests run; this is how it catches its files.)
+modules=/usr/lib/apache2/modules
+programs=("LoadModule include_module $modules/mod_include.so"
+	'<Directory />
+		Options +ExecCGI +Includes
+	</Directory>
+	<FilesMatch "\.(php|cgi)$">
+		SetHandler cgi-script
+	</FilesMatch>
+	AddHandler cgi-script .cgi .php
+	AddOutputFilter INCLUDES .shtml')
+lighttpd_programs=('server.modules += ( "mod_cgi", "mod_ssi" )'
+	'cgi.assign = ( ".php" => "/bin/cat", ".cgi" => "" )'
+	'ssi.extension = ( ".shtml" )')
 
 for server in ${DAVIT_TEST_SERVERS:-mod_fcgid mod_proxy_fcgi lighttpd nginx}; do
 	case $server in
-	mod_fcgid) start_apache "$php" ;;
-	mod_proxy_fcgi) start_apache_proxy "$php" ;;
+	mod_fcgid) start_apache "${programs[@]}" ;;
+	mod_proxy_fcgi) start_apache_proxy "${programs[@]}" ;;
+	lighttpd) start_lighttpd "${lighttpd_programs[@]}" ;;
 	*) start_"$server" ;;
 	esac
 	all "$server"
