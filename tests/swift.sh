@@ -16,13 +16,14 @@
 # shellcheck shell=bash disable=SC2034
 
 swift_servers='account container object proxy'
+swift_ip=127.0.0.1	# where its S3 API is
 declare -A swift_port
 
 # "name = value" lines that all servers share.
 swift_defaults() { # SERVER
 	cat <<-END
 		[DEFAULT]
-		bind_ip = 127.0.0.1
+		bind_ip = $([ "$1" = proxy ] && echo "$swift_ip" || echo 127.0.0.1)
 		bind_port = ${swift_port[$1]}
 		workers = 0
 		user = $(id -un "${swift_user:?}")
@@ -87,7 +88,7 @@ swift_conf() {
 
 swift_answers() {
 	[ "$(curl -s --noproxy '*' --max-time 2 \
-		"http://127.0.0.1:${swift_port[proxy]}/healthcheck")" = OK ]
+		"http://$swift_ip:${swift_port[proxy]}/healthcheck")" = OK ]
 }
 
 start_swift() {
@@ -113,7 +114,7 @@ start_swift() {
 		not_ok 'swift starts' "$(tail -n 5 "$T"/log/swift-*)"
 		exit 1
 	}
-	S3_URL=http://127.0.0.1:${swift_port[proxy]}
+	S3_URL=http://$swift_ip:${swift_port[proxy]}
 	S3_VIRTUAL_URL=http://localhost:${swift_port[proxy]}
 	(umask 077 && printf 'test:tester\ntesting\n' >"$T/s3.keys")
 	own "$T/s3.keys"

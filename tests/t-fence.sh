@@ -9,6 +9,8 @@ here=$(cd "$(dirname "$0")" && pwd)
 . "$here/tap.sh"
 # shellcheck source=services.sh
 . "$here/services.sh"
+# shellcheck source=networks.sh
+. "$here/networks.sh"
 
 need jq curl git redis-server apache2
 need_docker
@@ -84,52 +86,31 @@ stop_davitd
 
 # --- cut off ---
 
-# Each worker is on a network of its own, 198.18.N.0/30 of those that are for
-# tests (RFC 2544); Redis listens on all, and the engine on its socket.
-number=$(($$ % 250))
-net=dvt$$
-tidy() {
-	local side
-	for side in a b; do
-		ip netns del "$net$side" 2>/dev/null
-		ip link del "$net$side" 2>/dev/null
-	done
-	services_end
-}
-make_net() { # a|b FIRST-ADDRESS: of four
-	ip netns add "$net$1" &&
-		ip link add "$net$1" type veth peer name eth0 netns "$net$1" &&
-		ip address add "198.18.$number.$(($2 + 1))/30" dev "$net$1" &&
-		ip link set "$net$1" up &&
-		ip -n "$net$1" address add "198.18.$number.$(($2 + 2))/30" \
-			dev eth0 && ip -n "$net$1" link set eth0 up
-}
-start_in() { # a|b NAME FIRST-ADDRESS [CONF-LINE…]: davitd in a network
-	local as_user=(ip netns exec "$net$1" "${as_user[@]}") where=$1 name=$2
-	write_conf "redis 198.18.$number.$(($3 + 1)):$PORT" "${@:4}"
-	mv "$T/davit.conf" "$T/$where.conf"
-	own "$T/$where.conf"
-	start "$name" "$T/libexec/davitd" -c "$T/$where.conf"
+start_in() { # HOST NAME [CONF-LINE…]: davitd on a network of its own
+	write_conf "redis $bridge_ip:$PORT" "${@:3}"
+	mv "$T/davit.conf" "$T/$1.conf"
+	own "$T/$1.conf"
+	on_network "$1" start "$2" "$T/libexec/davitd" -c "$T/$1.conf"
 	write_conf
 }
-if [ "$(id -u)" -ne 0 ] || ! command -v ip >/dev/null; then
+if ! can_have_networks; then
 	diag 'only root, with iproute2, may make networks: not tried'
 	done_testing
 	exit
 fi
-trap tidy EXIT
-runs 'two networks' eval 'make_net a 0 && make_net b 4'
+begin_networks && make_network a 2 && make_network b 3
+is $? 0 'two networks'
 rcli config set protected-mode no >/dev/null
-rcli config set bind "198.18.$number.1 198.18.$number.5" >/dev/null
-is "$(rcli config set port "$PORT")" OK '… and Redis on both'
-start_in a davitd 0
+rcli config set bind "$bridge_ip" >/dev/null
+is "$(rcli config set port "$PORT")" OK '… and Redis on their bridge'
+start_in a davitd
 must_start davitd davitd_lives
 id=$(deploy "$job")
 poll_until 60 says "$id" '^marker'
-ip link set "${net}a" down
-start_in b next 4 "worker $worker-next"
+cut_network a
+start_in b next "worker $worker-next"
 must_start next next_lives
 like "$(state "$id")" '^(build|publish)ing$' 'one worker is cut off at work'
-takes_over "$id" ip link set "${net}a" up
+takes_over "$id" mend_network a
 
 done_testing
