@@ -54,13 +54,13 @@ corpus() {
 		sveltekit-server npm refused npx --yes sv@latest create site --template minimal --no-types --no-add-ons --no-install
 		react-router npm refused npx --yes create-react-router@latest site --no-install --no-git-init --yes
 		angular npm angular npx --yes @angular/cli@latest new site --defaults --skip-install --skip-git
-		rsbuild-react npm rsbuild npx --yes create-rsbuild@1.4 --dir site --template react-ts
-		rsbuild-vue pnpm rsbuild npx --yes create-rsbuild@1.4 --dir site --template vue-ts
-		rsbuild-svelte yarn rsbuild npx --yes create-rsbuild@1.4 --dir site --template svelte-ts
-		rsbuild-solid npm rsbuild npx --yes create-rsbuild@1.4 --dir site --template solid-ts
+		rsbuild-react npm rsbuild npx --yes create-rsbuild@latest --dir site --template react-ts
+		rsbuild-vue pnpm rsbuild npx --yes create-rsbuild@latest --dir site --template vue-ts
+		rsbuild-svelte yarn rsbuild npx --yes create-rsbuild@latest --dir site --template svelte-ts
+		rsbuild-solid npm rsbuild npx --yes create-rsbuild@latest --dir site --template solid-ts
 		vue-router pnpm vite npx --yes create-vue@latest site --ts --router --pinia
 		next-export-ts pnpm next npx --yes create-next-app@latest site --ts --no-eslint --no-tailwind --src-dir --app --skip-install --disable-git --yes && echo "export default { output: 'export' };" >site/next.config.mjs && rm -f site/next.config.ts && printf '%s\n' 'import type { ReactNode } from "react";' 'export default ({ children }: { children: ReactNode }) => <html><body>{children}</body></html>;' >site/src/app/layout.tsx
-		angular-routing pnpm angular npx --yes @angular/cli@latest new site --defaults --routing --style scss --skip-install --skip-git
+		angular-routing npm angular npx --yes @angular/cli@latest new site --defaults --routing --style scss --skip-install --skip-git
 		tanstack npm vite npx --yes create-tsrouter-app@latest site --framework react --no-install --no-git
 		eleventy npm eleventy mkdir site && cd site && npm init -y && npm install --package-lock-only @11ty/eleventy && echo '# hi' >index.md && cd ..
 		react-app npm create-react-app npx --yes create-react-app@latest site
