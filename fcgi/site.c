@@ -61,6 +61,14 @@ find_site(struct visit *v, struct err *e)
 	return manifest_of(v, v->id, e);
 }
 
+/* Is it of one build alone: by its name, or by what the framework says of its
+ * directory? */
+static bool
+is_left(const struct manifest *m, const char *path)
+{
+	return resolve_is_hashed(path) || manifest_is_immutable(m, path);
+}
+
 /* A page that is open asks for files of the deployment that it is of. */
 static const struct manifest_file *
 find_left(struct visit *v)
@@ -71,7 +79,7 @@ find_left(struct visit *v)
 	struct manifest *m;
 	struct err e;
 
-	if (v->alias == NULL || !resolve_is_hashed(path))
+	if (v->alias == NULL)
 		return NULL;
 	for (size_t i = 0; i < v->alias->npast && i < LEFT_MAX; i++) {
 		const struct alias_past *past = &v->alias->past[i];
@@ -81,7 +89,8 @@ find_left(struct visit *v)
 		if (strcmp(past->id, v->id) == 0)
 			continue;
 		m = manifest_of(v, past->id, &e);
-		if (m == NULL || (f = manifest_find(m, path)) == NULL)
+		if (m == NULL || !is_left(m, path) ||
+		    (f = manifest_find(m, path)) == NULL)
 			continue;
 		memcpy(v->id, past->id, sizeof(v->id));
 		return f;

@@ -26,6 +26,7 @@ deployed() { # ID LETTER OWNER STATE
 	put "$1" index.html "$(head -c 100000 /dev/zero | tr '\0' "$2")"
 	put "$1" "assets/$2-12345678.js" "$2"
 	put "$1" "assets/$2.js" "$2"
+	put "$1" "kept/$2.js" "$2"
 	[ "$4" != deployed ] || manifest "$1" false
 	rcli hset "davit:deployment:$1" id "$1" state "$4" owner "$3" \
 		url http://x.test/a created 1 updated 1 attempt 1 >/dev/null
@@ -36,6 +37,8 @@ deployed $b B alice deployed
 deployed aliascccc3 C bob deployed
 deployed aliasdddd4 D alice failed
 deployed production E alice deployed
+jq -c '.immutable = ["kept"]' "$T/store/manifests/$a.json" >"$T/tmp/kept"
+cp "$T/tmp/kept" "$T/store/manifests/$a.json"
 own "$T/store"
 
 ask() { # TOKEN METHOD PATH [JSON]
@@ -124,6 +127,9 @@ is "$code $(body)" '200 A' 'a hashed file of the one before is still there'
 like "$(header cache-control)" immutable '… for ever'
 get blog.davit.test /assets/A.js
 is "$code" 404 'no other file of it is'
+get blog.davit.test /kept/A.js
+is "$code $(body)" '200 A' 'but what its framework calls immutable'
+unlike "$(header cache-control)" immutable '… asked about each time'
 get blog.davit.test /assets/C-12345678.js
 is "$code" 404 'nor of any other deployment'
 get $b /assets/A-12345678.js

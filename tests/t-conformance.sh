@@ -47,7 +47,8 @@ for file in style.css data.json i.svg m.wasm f.woff2 x.webmanifest note.txt \
 	deep/er/and/deeper/x.txt assets/index-BxY3_k9Q.js main.8f3a2b1c.css \
 	_next/static/a.css _next/static/sw.js _astro/b.js robots.txt \
 	page-12345678.html jquery-3.7.1.min.js run.cgi page.var \
-	.well-known/security.txt 'with space.html' name name.html; do
+	.well-known/security.txt 'with space.html' name name.html kept/a.css \
+	kept/a-1b2c3d4e.css; do
 	put plain "$file"
 done
 put plain index.html '<h1>home</h1>'
@@ -91,7 +92,8 @@ put rules _redirects "# all of them
 /proxy https://example.org/ 200
 "
 for file in index.html 404.html new.txt moved.txt bare.txt joined.txt \
-	shop.html home.html assets/a.css assets/main.8f3a2b1c.js download/x.bin; do
+	shop.html home.html kept/a.css assets/a.css \
+	assets/main.8f3a2b1c.js download/x.bin; do
 	put forced "$file"
 done
 cp "$T/tmp/sites/plain/big.bin" "$T/tmp/sites/forced"
@@ -165,6 +167,12 @@ ln -s "$T/store" "$dist/linked"
 jq -c '.spa = true' "$T/store/manifests/${id_of[spa]}.json" \
 	>"$T/tmp/spa.json" && mv "$T/tmp/spa.json" \
 	"$T/store/manifests/${id_of[spa]}.json"
+# A framework's word for a directory is not what web servers can see.
+for site in plain forced; do
+	jq -c '.immutable = ["kept"]' "$T/store/manifests/${id_of[$site]}.json" \
+		>"$T/tmp/kept.json" && mv "$T/tmp/kept.json" \
+		"$T/store/manifests/${id_of[$site]}.json"
+done
 rm "$T/store/manifests/${id_of[half]}.json"
 own "$T/store"
 
