@@ -170,6 +170,9 @@ is "$(cd "$T/store" && find output dist logs deployments manifests -type f |
 	grep -oE '/[a-z0-9]{10}[./]' | tr -d ./ | sort -u)" \
 	"$(rcli --raw keys 'davit:deployment:*' | cut -d : -f 3 | sort)" \
 	'takes what dead submissions have left'
-is "$(find "$T/store/tmp" "$T/scratch" -mindepth 1)" '' '… all of it'
+# Directories that were being removed go by their ctime, which nobody can set:
+# test_store has them.
+is "$(find "$T/store/tmp" "$T/scratch" -mindepth 1 \
+	! -regex '.*/tmp/[a-z0-9]*\(/.*\)?')" '' '… all of it'
 
 done_testing
