@@ -104,7 +104,7 @@ rclone_name="$(rclone version | head -n 1 | tr -d v)"
 s3cmd_name="$(s3cmd --version | sed 's/ version//')"
 services_begin
 start_swift
-swift_api PUT davit-bench
+poll_until 30 swift_api PUT davit-bench
 write_conf "store s3 $S3_URL/davit-bench" "store_keys $T/s3.keys" \
 	"s3_part ${part}M" "s3_connections $connections"
 s3_peers_conf $part

@@ -58,7 +58,7 @@ line 'submit, the commit is stored' "${medians[0]}" "$first" ms \
 stop_apache
 
 start_swift
-swift_api PUT submit
+poll_until 30 swift_api PUT submit
 s3_peers_conf
 write_conf "store s3 $S3_URL/submit" "store_keys $T/s3.keys"
 start_apache
