@@ -120,7 +120,8 @@ read_target(struct call *c, struct err *e)
 	return rc;
 }
 
-/* The deployment must be the caller's own, and live. */
+/* The deployment must be the caller's own, and live: it is not deleted while
+ * aliases are held. */
 static int
 check_target(struct call *c, struct err *e)
 {
@@ -182,11 +183,11 @@ put_alias(struct call *c, struct err *e)
 	struct store *store;
 	int rc = -1, held = -1;
 
-	if (read_target(c, e) == -1 || check_target(c, e) == -1 ||
+	if (read_target(c, e) == -1 ||
 	    (store = parts_store(c->parts, e)) == NULL ||
 	    alias_hold(store, &held, e) == -1)
 		return -1;
-	if ((a = load_or_make(c, e)) != NULL &&
+	if (check_target(c, e) == 0 && (a = load_or_make(c, e)) != NULL &&
 	    access_owns_alias(c->parts->access, c->owner, a, e) == 0 &&
 	    alias_move(store, a, c->id, name_now_ms(), e) == 0) {
 		reply_alias(c, a);

@@ -15,6 +15,7 @@
 #include "lib/conf.h"
 #include "lib/digest.h"
 #include "lib/err.h"
+#include "lib/fdio.h"
 #include "lib/log.h"
 #include "lib/manifest.h"
 #include "lib/mem.h"
@@ -133,18 +134,13 @@ renew(const struct cache *c, const char *id, const struct held *h)
 }
 
 /* What keeps the web server from a site's files. */
-static char *
-rules_key(const char *id)
-{
-	return xasprintf("manifests/%s.rules", id);
-}
-
 /* The manifest goes first, for no site is live without it. */
 static void
 forget(const struct cache *c, const char *id)
 {
 	char *manifest = manifest_key(id), *files = xasprintf("dist/%s/", id);
-	char *stale = xasprintf("stale/%s.json", id), *rules = rules_key(id);
+	char *stale = xasprintf("stale/%s.json", id);
+	char *rules = manifest_rules_key(id);
 
 	store_delete(c->disk, manifest, NULL);
 	store_delete(c->disk, stale, NULL);
@@ -183,7 +179,7 @@ static int
 fetch_manifest(const struct cache *c, struct store *store, const char *id,
     const struct store_object *o, struct err *e)
 {
-	char *key = manifest_key(id), *rules = rules_key(id);
+	char *key = manifest_key(id), *rules = manifest_rules_key(id);
 	struct err own;
 	int rc;
 
@@ -246,7 +242,7 @@ cache_site(struct cache *c, struct store *store, const char *id,
 	/* While another one asks, it is as good as it was a moment ago. */
 	if (!cache_room_lock(&c->room, id,
 		!held || !h.live || h.age_ms > c->age_ms / 3 * 2))
-		return c->disk;
+		return held ? c->disk : store;
 	held = find_held(c, id, &h);
 	if (!held || !is_fresh(c, &h))
 		rc = refresh(c, store, id, held ? &h : NULL, e);
@@ -387,8 +383,10 @@ cache_tend(struct cache *c)
 	store_sweep(c->disk, DEAD_MS, NULL);
 	fd = openat(c->room.root, "manifests",
 	    O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (fd == -1 || (dir = fdopendir(fd)) == NULL)
+	if (fd == -1 || (dir = fdopendir(fd)) == NULL) {
+		fdio_close(&fd);
 		return;
+	}
 	while ((d = readdir(dir)) != NULL) {
 		char id[ID_LENGTH + 1], stale[NAME_SIZE];
 		struct held h;

@@ -3,9 +3,6 @@
  * and log follow: davitd removes them, also where this process dies half-way,
  * for the mark in Redis comes first.  The record stays, and says when.
  */
-#include <stdio.h>
-#include <string.h>
-
 #include "fcgi/access.h"
 #include "fcgi/api.h"
 #include "fcgi/parts.h"
@@ -13,45 +10,28 @@
 #include "lib/alias.h"
 #include "lib/deployment.h"
 #include "lib/err.h"
+#include "lib/fdio.h"
 #include "lib/json.h"
 #include "lib/ledger.h"
 #include "lib/log.h"
 #include "lib/queue.h"
 #include "lib/remains.h"
 
-/* ---- what must not be deleted ---- */
-
-struct search {
-	const char *id;
-	char name[ALIAS_MAX_BYTES + 1];	/* of the alias that was found */
-};
-
-static int
-points_at(void *arg, const struct alias *a)
-{
-	struct search *s = arg;
-
-	if (strcmp(a->id, s->id) != 0)
-		return 0;
-	snprintf(s->name, sizeof(s->name), "%s", a->name);
-	return 1;
-}
-
 static int
 check(struct call *c, const struct deployment *d, struct store *store,
     struct err *e)
 {
-	struct search s = { .id = c->id };
+	char name[ALIAS_MAX_BYTES + 1];
 	int rc;
 
 	if (!deployment_is_final(d->state))
 		return err_set(e, ERR_CONFLICT,
 		    "%s is %s: cancel it first, POST /deployments/%s/cancel.",
 		    c->id, deployment_state_name(d->state), c->id);
-	if ((rc = alias_each(store, points_at, &s, e)) == 1)
+	if ((rc = alias_find(store, c->id, name, e)) == 1)
 		return err_set(e, ERR_CONFLICT,
 		    "The alias %s points at %s: move or delete it first.",
-		    s.name, c->id);
+		    name, c->id);
 	return rc;
 }
 
@@ -93,11 +73,13 @@ delete_deployment(struct call *c, struct err *e)
 	struct deployment *d = call_record(c, e), *now = NULL;
 	struct store *store = NULL;
 	struct json *answer;
-	int rc = -1;
+	int rc = -1, held = -1;
 
+	/* No alias comes to point at it meanwhile. */
 	if (d == NULL ||
 	    access_owns(c->parts->access, c->owner, d, e) == -1 ||
 	    (store = parts_store(c->parts, e)) == NULL ||
+	    alias_hold(store, &held, e) == -1 ||
 	    check(c, d, store, e) == -1 ||
 	    (now = bury(c, d, store, e)) == NULL)
 		goto out;
@@ -110,6 +92,7 @@ delete_deployment(struct call *c, struct err *e)
 	log_info("deleted, by %s", c->owner == NULL ? "loopback" : c->owner);
 	rc = 0;
 out:
+	fdio_close(&held);
 	deployment_free(now);
 	deployment_free(d);
 	return rc;

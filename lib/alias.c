@@ -116,6 +116,31 @@ alias_free(struct alias *a)
 	free(a);
 }
 
+struct search {
+	const char *id;
+	char *name;
+};
+
+static int
+points_at(void *arg, const struct alias *a)
+{
+	struct search *s = arg;
+
+	if (strcmp(a->id, s->id) != 0)
+		return 0;
+	memcpy(s->name, a->name, sizeof(a->name));
+	return 1;
+}
+
+int
+alias_find(struct store *store, const char *id,
+    char name[ALIAS_MAX_BYTES + 1], struct err *e)
+{
+	struct search s = { id, name };
+
+	return alias_each(store, points_at, &s, e);
+}
+
 struct json *
 alias_to_json(const struct alias *a)
 {
@@ -312,10 +337,16 @@ static int
 advance(struct store *store, const struct deployment *d, int64_t now,
     struct err *e)
 {
-	struct alias *a = alias_load(store, d->alias, e);
-	int rc = -1;
+	struct alias *a = NULL;
+	int rc = ledger_is_deleted(store, d->id, e);
 
-	if (a == NULL && (e->code != ERR_NOTFOUND ||
+	/* A build that has slept since it was ended elsewhere. */
+	if (rc == 1)
+		err_set(e, ERR_CONFLICT, "%s was deleted", d->id);
+	if (rc != 0)
+		return -1;
+	rc = -1;
+	if ((a = alias_load(store, d->alias, e)) == NULL && (e->code != ERR_NOTFOUND ||
 			     check_hides(store, d->alias, e) == -1))
 		return -1;
 	if (a == NULL)

@@ -74,6 +74,10 @@ int alias_delete(struct store *, const char *name, struct err *);
 int alias_each(struct store *, int (*fn)(void *arg, const struct alias *),
     void *arg, struct err *);
 
+/* 1 with the name of one that points at id; 0: none does; -1. */
+int alias_find(struct store *, const char *id,
+    char name[ALIAS_MAX_BYTES + 1], struct err *);
+
 /* As it is stored and shown.  Owned by the caller. */
 struct json *alias_to_json(const struct alias *);
 

@@ -197,6 +197,11 @@ take(struct login *login, char *words[3], struct err *e)
 	login->scope = xstrdup(words[0]);
 	if (is_ssh(words[0]))
 		return read_key(login, words[1], words[2], e);
+	if (strlen(words[1]) > LOGIN_MAX_BYTES ||
+	    strlen(words[2]) > LOGIN_MAX_BYTES)
+		return err_set(e, ERR_CONFIG,
+		    "credentials: a user or a secret of over %d bytes",
+		    LOGIN_MAX_BYTES);
 	login->user = xstrdup(words[1]);
 	login->secret = xstrdup(words[2]);
 	return 0;

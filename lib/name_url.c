@@ -275,6 +275,8 @@ split_login(char *text, char **user, char **secret)
 		*colon++ = '\0';
 	*user = text;
 	*secret = xstrdup(colon == NULL ? "" : colon);
+	if (colon != NULL)	/* behind the user's end, nobody forgets it */
+		explicit_bzero(colon, strlen(colon));
 	return name_percent_decode(*user) && name_percent_decode(*secret) &&
 	    name_is_login(*user, *secret);
 }

@@ -44,7 +44,7 @@ struct queue;
 struct queue *queue_open(const struct conf *, struct err *);
 void queue_free(struct queue *);
 
-/* PING; and that it is a writable master. */
+/* That a write is taken: by no replica, full memory or failing disk. */
 int queue_check(struct queue *, struct err *);
 
 /* Write the record (state queued) and push its id, in one transaction.
@@ -179,8 +179,9 @@ int queue_log_times(struct queue *, const char *id, struct buf *,
 /* Any id that is due: 1 with id, 0: none. */
 int queue_settle_next(struct queue *, char id[ID_LENGTH + 1], struct err *);
 
-/* The store has it as its record with this "deleted" says: forget the log, and
- * the due mark where that has not changed meanwhile. */
+/* The store has it as its record with this "deleted" says (-1: there is none
+ * that can be read): forget the log and the due mark.  It is due once more
+ * where it was deleted meanwhile: what was put has come after that. */
 int queue_settle_done(struct queue *, const char *id, int64_t deleted,
     struct err *);
 

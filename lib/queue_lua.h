@@ -268,11 +268,14 @@
 	"local key = 'davit:log:' .. ARGV[1]\n" \
 	"return {call('STRLEN', key), call('GETRANGE', key, ARGV[2], ARGV[3])}\n"
 
-/* id deleted: still due where it was deleted since that was read */
+/* id deleted: due once more where it was deleted since that was read; not
+ * where there is nothing to read ("-1") */
 #define LUA_SETTLE_DONE \
 	"local id = ARGV[1]\n" \
-	"if (get(id, 'deleted') or '0') == ARGV[2] then\n" \
+	"if ARGV[2] == '-1' or (get(id, 'deleted') or '0') == ARGV[2] then\n" \
 	"  call('SREM', 'davit:settling', id)\n" \
+	"else\n" \
+	"  call('SADD', 'davit:settling', id)\n" \
 	"end\n" \
 	"call('DEL', 'davit:log:' .. id, 'davit:log-times:' .. id)\n" \
 	"return 'ok'\n"

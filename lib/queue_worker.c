@@ -392,7 +392,7 @@ queue_settle_next(struct queue *q, char id[ID_LENGTH + 1], struct err *e)
 		rc = 0;
 	else if ((text = resp_string(r, &len)) == NULL)
 		rc = resp_unexpected(q->redis, e);
-	else if (name_is_id(text, len, id))
+	else if (name_is_id(text, len, id) && strcmp(id, text) == 0)
 		rc = 1;
 	else
 		rc = drop_stranger(q, NULL, "davit:settling", text, len, e);

@@ -254,8 +254,10 @@ s3_read_data(void *reader, void *data, size_t size, struct err *e)
 		} else if (r->at >= r->size) {
 			break;
 		} else if (fetch_piece(r, e) == -1) {
-			err_recode(e, ERR_STORE); /* gone while it was read */
-			return -1;
+			/* Gone while it was read; the answer is no data. */
+			http_answer_clear(&r->piece);
+			r->used = 0;
+			return err_recode(e, ERR_STORE);
 		} else {
 			read_ahead(r);
 		}

@@ -102,7 +102,6 @@ converse(struct source *s, const struct name_url *url,
 	s->limited = s->limited || gitproto_is_limited(proto);
 	if (git_indexer_commit(in->indexer, &in->progress) < 0)
 		return source_damaged(e);
-	s->received += in->bytes;
 	return open_pack(s, git_indexer_name(in->indexer), e);
 }
 
@@ -114,6 +113,7 @@ source_pack_fetch(struct source *s, const struct name_url *url,
 	struct gitproto *proto = gitproto_new(ref, intake_sink, &in);
 	int rc = converse(s, url, proto, &in, e);
 
+	s->received += in.bytes; /* of one that fails, too */
 	if (rc == 0)
 		memcpy(want, gitproto_want(proto), OID_DIGITS + 1);
 	if (rc == 0 && branch != NULL)

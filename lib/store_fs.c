@@ -75,6 +75,22 @@ store_errno(struct err *e, const char *what, const char *key)
 	return err_recode(e, sys == ENOENT ? ERR_NOTFOUND : ERR_STORE);
 }
 
+/* The same where what is missing is the store's fault, too. */
+static int
+store_failed(struct err *e, const char *what, const char *key)
+{
+	store_errno(e, what, key);
+	return err_recode(e, ERR_STORE);
+}
+
+/* NULL at the end, with errno 0, and on failure. */
+static struct dirent *
+next_entry(DIR *dir)
+{
+	errno = 0;
+	return readdir(dir);
+}
+
 /* open(2) of a key beneath the root. */
 static int
 open_beneath(const struct fs *fs, const char *key, int flags)
@@ -472,8 +488,21 @@ fs_delete(void *state, const char *key, struct err *e)
 	return rc;
 }
 
-/* Move a directory out of everybody's way and
- * remove it there. */
+/* Another process has removed it.  errno stays where it is there: then it is
+ * the area that is gone, since its attempt was revoked. */
+static bool
+is_gone(int parent, const char *base)
+{
+	int was = errno;
+	bool gone = was == ENOENT &&
+	    faccessat(parent, base, F_OK, AT_SYMLINK_NOFOLLOW) == -1 &&
+	    errno == ENOENT;
+
+	errno = was;
+	return gone;
+}
+
+/* Move a directory out of everybody's way and remove it there. */
 static int
 throw_away(const struct fs *fs, int parent, const char *base,
     const char *area, struct err *e)
@@ -486,6 +515,10 @@ throw_away(const struct fs *fs, int parent, const char *base,
 	CRASH_POINT("a directory's removal");
 	rc = renameat(parent, base, fs->root, part);
 	CRASH_POINT("in a directory's removal");
+	if (rc == -1 && is_gone(parent, base)) {
+		free(part);
+		return 0;
+	}
 	if (rc == -1)
 		store_errno(e, "delete", base);
 	path = xasprintf("/proc/self/fd/%d/%s", fs->root, part);
@@ -558,9 +591,11 @@ fs_revoke(void *state, const char *id, int64_t below, struct err *e)
 		store_errno(e, "open", TMP);
 		return err_recode(e, ERR_STORE);
 	}
-	while (rc == 0 && (d = readdir(dir)) != NULL)
+	while (rc == 0 && (d = next_entry(dir)) != NULL)
 		if (is_below(d->d_name, id, below))
 			rc = throw_away(fs, fd, d->d_name, TMP, e);
+	if (rc == 0 && errno != 0)
+		rc = store_failed(e, "list", TMP);
 	closedir(dir);
 	return rc;
 }
@@ -587,8 +622,12 @@ list_entry(struct listing *l, int dirfd, const char *name, struct err *e)
 		return 0;
 	fd = openat(dirfd, name,
 	    O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	/* Deleted meanwhile, or nothing of ours; all else would make a list
+	 * that is taken for a whole one. */
 	if (fd == -1)
-		return 0; /* deleted meanwhile, or nothing of ours */
+		return errno == ENOENT || errno == ELOOP || errno == ENXIO
+		    ? 0
+		    : store_failed(e, "list", name);
 	buf_adds(&l->key, name);
 	if (stat_object(fd, name, &o, NULL) == 0) {
 		rc = l->fn(l->arg, buf_str(&l->key), &o);
@@ -610,11 +649,13 @@ list_directory(struct listing *l, int fd, struct err *e)
 	int rc = 0;
 
 	if ((dir = fdopendir(fd)) == NULL) {
-		close(fd);
-		return 0;
+		fdio_close(&fd);
+		return store_failed(e, "list", buf_str(&l->key));
 	}
-	while (rc == 0 && (d = readdir(dir)) != NULL)
+	while (rc == 0 && (d = next_entry(dir)) != NULL)
 		rc = list_entry(l, fd, d->d_name, e);
+	if (rc == 0 && errno != 0)
+		rc = store_failed(e, "list", buf_str(&l->key));
 	closedir(dir);
 	return rc;
 }
@@ -657,16 +698,22 @@ fs_list_names(void *state, const char *prefix,
 		fdio_close(&fd);
 		return store_errno(e, "list", prefix);
 	}
-	while (rc == 0 && (d = readdir(dir)) != NULL) {
+	while (rc == 0 && (d = next_entry(dir)) != NULL) {
 		struct store_object o = { .size = 0 };
 
 		if (strcmp(d->d_name, ".") == 0 ||
-		    strcmp(d->d_name, "..") == 0 ||
-		    fstatat(fd, d->d_name, &st, AT_SYMLINK_NOFOLLOW) == -1)
+		    strcmp(d->d_name, "..") == 0)
 			continue;
+		if (fstatat(fd, d->d_name, &st, AT_SYMLINK_NOFOLLOW) == -1) {
+			if (errno != ENOENT)
+				rc = store_failed(e, "list", prefix);
+			continue;
+		}
 		o.modified_ms = (int64_t)st.st_mtim.tv_sec * 1000;
 		rc = fn(arg, d->d_name, &o);
 	}
+	if (rc == 0 && errno != 0)
+		rc = store_failed(e, "list", prefix);
 	closedir(dir);
 	return rc;
 }
@@ -718,7 +765,7 @@ fs_sweep(void *state, int64_t age_ms, struct err *e)
 			continue;
 		if (S_ISDIR(st.st_mode))
 			rc = throw_away(fs, fd, d->d_name, TMP, e);
-		else if (S_ISREG(st.st_mode))
+		else if (S_ISREG(st.st_mode) || S_ISLNK(st.st_mode))
 			unlinkat(fd, d->d_name, 0);
 	}
 	closedir(dir);
@@ -750,6 +797,7 @@ put_link(struct fs *fs, int dir, const char *base, const char *target)
 	name_new_id(id);
 	tmp = xasprintf("%s/%s", fs->area, id);
 	rc = symlinkat(target, fs->root, tmp);
+	CRASH_POINT("before a link's place");
 	if (rc == 0 && (rc = renameat(fs->root, tmp, dir, base)) == -1)
 		unlinkat(fs->root, tmp, 0);
 	free(tmp);

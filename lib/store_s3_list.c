@@ -27,15 +27,32 @@ struct page {
 	struct xml rest;	/* of the answer's body */
 };
 
-static char *
-xml_flag(struct xml x, const char *flag, const char *name)
+static bool
+is_truncated(struct xml x)
 {
-	char *set = xml_value(x, flag), *value = NULL;
+	char *flag = xml_value(x, "IsTruncated");
+	bool rc = flag != NULL && strcmp(flag, "true") == 0;
 
-	if (set != NULL && strcmp(set, "true") == 0)
-		value = xml_value(x, name);
-	free(set);
-	return value;
+	free(flag);
+	return rc;
+}
+
+/* *next: where the page after this one begins, NULL: there is none. */
+static int
+read_next(struct xml x, const char *prefix, const char *token, char **next,
+    struct err *e)
+{
+	*next = NULL;
+	if (!is_truncated(x))
+		return 0;
+	if ((*next = xml_value(x, "NextContinuationToken")) == NULL)
+		return err_set(e, ERR_STORE, "GET %.200s: the list is cut, and "
+		    "does not say where it goes on", prefix);
+	/* a page that leads to itself would never end */
+	if (token != NULL && strcmp(*next, token) == 0)
+		return err_set(e, ERR_STORE,
+		    "GET %.200s: the list leads back to itself", prefix);
+	return 0;
 }
 
 /* The next page; *token says where it begins, NULL first, and then where the
@@ -58,13 +75,8 @@ list_page(struct s3 *s, const char *prefix, char **token, struct page *p,
 	if (rc == 0) {
 		p->rest = (struct xml){ buf_str(p->answer.body),
 			p->answer.body->len };
-		next = xml_flag(p->rest, "IsTruncated",
-		    "NextContinuationToken");
+		rc = read_next(p->rest, prefix, *token, &next, e);
 		/* a page that leads to itself would never end */
-		if (next != NULL && *token != NULL && strcmp(next, *token) == 0)
-			rc = err_set(e, ERR_STORE,
-			    "GET %.200s: the list leads back to itself",
-			    prefix);
 	}
 	free(*token);
 	*token = next;
@@ -335,8 +347,10 @@ sweep_prefix(struct s3 *s, const char *prefix, int64_t before_ms,
 			struct xml x = { buf_str(a.body), a.body->len };
 
 			rc = sweep_page(s, x, before_ms, e);
-			key = xml_flag(x, "IsTruncated", "NextKeyMarker");
-			id = xml_flag(x, "IsTruncated", "NextUploadIdMarker");
+			if (is_truncated(x)) {
+				key = xml_value(x, "NextKeyMarker");
+				id = xml_value(x, "NextUploadIdMarker");
+			}
 		}
 		http_answer_clear(&a);
 	} while (rc == 0 && key != NULL && key[0] != '\0' && id != NULL);

@@ -235,6 +235,11 @@ while (time < $end) {
 	kill_one();
 	supervise();
 }
+# What they ask for after that would be seen half-done.
+while (@submitters) {
+	supervise();
+	sleep(0.05);
+}
 note('calm', 'now');
 for (;;) {
 	supervise();

@@ -127,6 +127,33 @@ poll_until 30 settled
 is "$(objects "$id")" "./deployments/$id.json" \
 	'what was half deleted goes when Redis is filled again'
 
+# An alias and a deletion that meet: both wait, and one of them is refused.
+met=$(deployed)
+start holder perl -MFcntl -e 'open my $f, "+>>", shift or die;
+	my $all = pack "s s x4 q q l x4", F_WRLCK, 0, 0, 0, 0;
+	fcntl $f, F_SETLKW, $all or die;
+	$| = 1; print "held\n"; sleep' "$T/store/tmp/.lock"
+holds() {
+	grep -q held "$T/log/holder"
+}
+waiting() { # for the lock: N
+	[ "$(grep -c -- "-> .*:$(stat -c %i "$T/store/tmp/.lock") " \
+		/proc/locks)" -ge "$1" ]
+}
+poll_until 20 holds
+api PUT /aliases/meets -d "{\"id\": \"$met\"}" >"$T/tmp/put" &
+put=$!
+runs 'an alias waits for others that change' poll_until 20 waiting 1
+api DELETE "/deployments/$met" >"$T/tmp/delete" &
+delete=$!
+runs 'so does a deletion' poll_until 20 waiting 2
+stop holder
+wait "$put" "$delete"
+is "$(jq -r '.success // .error // "moved"' "$T/tmp/put" "$T/tmp/delete" |
+	sort | xargs | sed 's/conflict true/one/; s/conflict moved/one/')" one \
+	'no alias leads to what is deleted'
+api DELETE /aliases/meets >/dev/null
+
 # --- redeploying ---
 
 job=$(jq -cn --arg url "$url" '{url: $url, output: "out", env: {A: "hush"},

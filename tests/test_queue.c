@@ -667,6 +667,12 @@ deleted_id_is_due_until_that_is_done(void **state)
 	assert_int_equal(d->state, STATE_CANCELED);
 	assert_int_equal(queue_settle_done(q, id, d->deleted, NULL), 0);
 	assert_int_equal(queue_settle_next(q, id, NULL), 0);
+	/* another worker read it before it was deleted, and put back copies
+	 * after they were removed */
+	assert_int_equal(queue_settle_done(q, id, 0, NULL), 0);
+	assert_int_equal(queue_settle_next(q, id, NULL), 1);
+	assert_int_equal(queue_settle_done(q, id, d->deleted, NULL), 0);
+	assert_int_equal(queue_settle_next(q, id, NULL), 0);
 	/* twice is once; a Redis that has lost it does not list it again */
 	assert_int_equal(queue_delete(q, id, false, NULL), 0);
 	run("FLUSHALL");

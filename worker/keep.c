@@ -93,6 +93,8 @@ set_key(struct keep *k, const struct buf *sums)
 	digest_free(d);
 	memcpy(k->key, hex, KEY_CHARS);
 	free(node);
+	if (env != NULL)
+		explicit_bzero(env, strlen(env));
 	free(env);
 }
 

@@ -137,7 +137,7 @@ settle_one(struct queue *q, struct store *store, const char *id,
 	    (d->deleted != 0 ? drop(store, d, e)
 			     : keep(q, store, d, e)) == -1)
 		goto out;
-	rc = queue_settle_done(q, id, d == NULL ? 0 : d->deleted, e);
+	rc = queue_settle_done(q, id, d == NULL ? -1 : d->deleted, e);
 out:
 	deployment_free(d);
 	return rc;

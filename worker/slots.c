@@ -193,6 +193,7 @@ job_fd(const struct deployment *d, struct err *e)
 	else if (fdio_write(fd, text, strlen(text), e) == -1 ||
 	    lseek(fd, 0, SEEK_SET) == -1)
 		fdio_close(&fd);
+	explicit_bzero(text, strlen(text)); /* the environment is secret */
 	free(text);
 	return fd;
 }

@@ -7,6 +7,7 @@
 #include "lib/conf.h"
 #include "lib/deployment.h"
 #include "lib/err.h"
+#include "lib/fdio.h"
 #include "lib/ledger.h"
 #include "lib/log.h"
 #include "lib/manifest.h"
@@ -145,13 +146,23 @@ put_back(struct sweep *s, const char *id)
 	return rc == -1 ? -1 : 0;
 }
 
+static void
+add_id(struct sweep *s, const char *id)
+{
+	s->named = xreallocarray(s->named, s->nnamed + 1, sizeof(*s->named));
+	memcpy(s->named[s->nnamed++], id, sizeof(*s->named));
+}
+
+/* What it points at, and what open pages may still want assets of. */
 static int
 add_named(void *arg, const struct alias *a)
 {
 	struct sweep *s = arg;
 
-	s->named = xreallocarray(s->named, s->nnamed + 1, sizeof(*s->named));
-	memcpy(s->named[s->nnamed++], a->id, sizeof(*s->named));
+	add_id(s, a->id);
+	for (size_t i = 0; i < a->npast; i++)
+		if (!is_old(s, a->past[i].left, s->conf->asset_grace * 1000))
+			add_id(s, a->past[i].id);
 	return 0;
 }
 
@@ -171,6 +182,23 @@ has_expired(const struct sweep *s, const struct deployment *d)
 				   sizeof(*s->named), by_text) == NULL);
 }
 
+/* No alias may have come to point at it since they were listed, or does
+ * meanwhile. */
+static int
+expire(struct sweep *s, const char *id)
+{
+	char name[ALIAS_MAX_BYTES + 1];
+	int held = -1, rc = alias_hold(s->store, &held, s->e);
+
+	if (rc == 0 && (rc = alias_find(s->store, id, name, s->e)) == 0)
+		rc = done(s, queue_delete(s->queue, id, true, s->e),
+		    "keep_deployments is over for", id);
+	else if (rc == 1)
+		rc = 0;
+	fdio_close(&held);
+	return rc;
+}
+
 static int
 take_record(void *arg, const char *key, const struct store_object *o)
 {
@@ -188,8 +216,7 @@ take_record(void *arg, const char *key, const struct store_object *o)
 							   : 0;
 	rc = 0;
 	if (has_expired(s, d))
-		rc = done(s, queue_delete(s->queue, id, true, s->e),
-		    "keep_deployments is over for", id);
+		rc = expire(s, id);
 	deployment_free(d);
 	return rc;
 }

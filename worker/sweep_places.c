@@ -13,6 +13,7 @@
 #include "lib/buf.h"
 #include "lib/child.h"
 #include "lib/conf.h"
+#include "lib/deployment.h"
 #include "lib/err.h"
 #include "lib/fdio.h"
 #include "lib/log.h"
@@ -30,6 +31,9 @@
 /* Removing a container with a large overlay has taken 55 s. */
 #define ENGINE_MS (120 * 1000)
 #define GRACE_MS 2000
+
+/* A build keeps its caches after it has told its end. */
+#define LEAVING_MS (10 * 60 * 1000)
 
 /* A worker's containers, a line each. */
 #define LIST_MAX_BYTES ((size_t)256 * 1024)
@@ -122,8 +126,22 @@ is_it(void *arg, const char *id)
 	return strcmp(arg, id) == 0;
 }
 
+/* 1: the build has told its end a short while ago, and may still keep what it
+ * has cached; 0; -1. */
+static int
+is_leaving(struct queue *q, const char *id, struct err *e)
+{
+	struct deployment *d = queue_record(q, id, e);
+	int rc = d != NULL && name_now_ms() - d->updated < LEAVING_MS;
+
+	if (d == NULL && e->code != ERR_NOTFOUND && e->code != ERR_INVALID)
+		rc = -1;
+	deployment_free(d);
+	return rc;
+}
+
 /* Containers are listed before ids are asked for: an id is held before it has
- * a container, and until it has none. */
+ * a container, and until its build has told its end. */
 static int
 clean(const struct conf *conf, struct queue *q, char *list, struct err *e)
 {
@@ -134,7 +152,8 @@ clean(const struct conf *conf, struct queue *q, char *list, struct err *e)
 		char folded[ID_LENGTH + 1];
 
 		if (!name_is_id(id, strlen(id), folded) ||
-		    (rc = queue_held(q, conf->worker, is_it, folded, e)) != 0) {
+		    (rc = queue_held(q, conf->worker, is_it, folded, e)) != 0 ||
+		    (rc = is_leaving(q, folded, e)) != 0) {
 			rc = rc == -1 ? -1 : 0;
 			continue;
 		}
