@@ -41,40 +41,11 @@ all_over() {
 	done
 }
 
-# For as long as FILE is there: 50 polls a second on one connection, as eight
-# people who watch would make them; "COUNT P99-µs WORST-µs".
-poll_status() { # ID FILE
-	perl -MIO::Socket::INET -MTime::HiRes=time,sleep -e '
-		my ($port, $id, $file) = @ARGV;
-		my ($c, @us);
-		while (-e $file) {
-			my $start = time;
-			$c ||= IO::Socket::INET->new("127.0.0.1:$port") or die;
-			print $c "GET /status/$id HTTP/1.1\r\n",
-			    "Host: davit.test\r\n\r\n";
-			my ($length, $close, $first) = (0, 0);
-			while (my $head = <$c>) {
-				$first //= $head;
-				$length = $1 if $head =~ /^content-length: (\d+)/i;
-				$close = 1 if $head =~ /^connection: close/i;
-				last if $head eq "\r\n";
-			}
-			die $first // "no answer\n" unless
-			    defined $first && $first =~ / 200 /;
-			read $c, my $body, $length;
-			push @us, int((time - $start) * 1e6);
-			undef $c if $close;
-			my $rest = 0.02 - (time - $start);
-			sleep $rest if $rest > 0;
-		}
-		@us = sort { $a <=> $b } @us;
-		printf "%d %d %d\n", scalar @us, $us[$#us * 0.99], $us[-1];
-		' "$PORT" "$1" "$2"
-}
-
+# Polls meanwhile, as eight people who watch would make them.
 polls() { # COMMAND…: sets $polled
 	: >"$T/tmp/going"
-	poll_status benchcr001 "$T/tmp/going" >"$T/tmp/polls" &
+	perl "$top_srcdir/bench/poll.pl" "$PORT" benchcr001 "$T/tmp/going" \
+		>"$T/tmp/polls" &
 	local poller=$!
 	"$@"
 	rm "$T/tmp/going"

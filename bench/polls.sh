@@ -22,30 +22,8 @@ silent_host() {
 
 # "POLLS-A-SECOND P99-µs".
 poll_status() { # ID
-	perl -MIO::Socket::INET -MTime::HiRes=time -e '
-		my ($port, $id, $seconds) = @ARGV;
-		my ($end, $n, @us, $c) = (time + $seconds, 0);
-		while (time < $end) {
-			my $start = time;
-			$c ||= IO::Socket::INET->new("127.0.0.1:$port") or die;
-			print $c "GET /status/$id HTTP/1.1\r\n",
-			    "Host: davit.test\r\n\r\n";
-			my ($length, $close, $first) = (0, 0);
-			while (my $head = <$c>) {
-				$first //= $head;
-				$length = $1 if $head =~ /^content-length: (\d+)/i;
-				$close = 1 if $head =~ /^connection: close/i;
-				last if $head eq "\r\n";
-			}
-			die $first // "no answer\n" unless
-			    defined $first && $first =~ / 200 /;
-			read $c, my $body, $length;
-			push @us, int((time - $start) * 1e6);
-			undef $c if $close;
-		}
-		@us = sort { $a <=> $b } @us;
-		printf "%d %d\n", @us / $seconds, $us[$#us * 0.99];
-		' "$PORT" "$1" "$seconds"
+	perl "$top_srcdir/bench/poll.pl" "$PORT" "$1" "$seconds" |
+		awk -v seconds="$seconds" '{ print int($1 / seconds), $2 }'
 }
 
 in_flight() {

@@ -12,9 +12,8 @@
  * directory: every rename out of it, or into it, fails after that.  All paths
  * are opened beneath the root's descriptor, which no key and no link can leave.
  */
-#include "lib/store_driver.h"
+#include "lib/store_fs.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -31,28 +30,8 @@
 #include "lib/mem.h"
 #include "lib/name.h"
 
-#define TMP "tmp"
-
 /* Held by a process that must be alone. */
-#define LOCK TMP "/.lock"
-
-/* The web server's user (submit, site) and the worker's share a store through
- * the group of its root; nobody else gets past the root's mode. */
-#define ROOT_MODE 02770
-#define DIR_MODE 0775
-#define FILE_MODE 0664
-
-/* A put that waits for sync. */
-struct pending {
-	char *tmp, *key;
-};
-
-struct fs {
-	int root;
-	char *area;	/* where parts are written: "tmp", or an attempt's */
-	struct pending *pending;
-	size_t npending;
-};
+#define LOCK FS_TMP "/.lock"
 
 struct writer {
 	struct fs *fs;
@@ -66,8 +45,8 @@ struct reader {
 	char *key;
 };
 
-static int
-store_errno(struct err *e, const char *what, const char *key)
+int
+fs_errno(struct err *e, const char *what, const char *key)
 {
 	int sys = errno;
 
@@ -75,32 +54,22 @@ store_errno(struct err *e, const char *what, const char *key)
 	return err_recode(e, sys == ENOENT ? ERR_NOTFOUND : ERR_STORE);
 }
 
-/* The same where what is missing is the store's fault, too. */
-static int
-store_failed(struct err *e, const char *what, const char *key)
+int
+fs_failed(struct err *e, const char *what, const char *key)
 {
-	store_errno(e, what, key);
+	fs_errno(e, what, key);
 	return err_recode(e, ERR_STORE);
 }
 
-/* NULL at the end, with errno 0, and on failure. */
-static struct dirent *
-next_entry(DIR *dir)
+int
+fs_open_beneath(const struct fs *fs, const char *key, int flags)
 {
-	errno = 0;
-	return readdir(dir);
+	return beneath_open(fs->root, key, flags, FS_FILE_MODE);
 }
 
-/* open(2) of a key beneath the root. */
-static int
-open_beneath(const struct fs *fs, const char *key, int flags)
-{
-	return beneath_open(fs->root, key, flags, FILE_MODE);
-}
-
-/* The directory of a key, made where missing, and the key's last segment. */
-static int
-open_parent(const struct fs *fs, const char *key, bool make, const char **base)
+int
+fs_open_parent(const struct fs *fs, const char *key, bool make,
+    const char **base)
 {
 	const char *slash = strrchr(key, '/');
 	char *dir;
@@ -108,16 +77,16 @@ open_parent(const struct fs *fs, const char *key, bool make, const char **base)
 
 	*base = slash == NULL ? key : slash + 1;
 	if (slash == NULL)
-		return open_beneath(fs, ".", O_PATH | O_DIRECTORY);
+		return fs_open_beneath(fs, ".", O_PATH | O_DIRECTORY);
 	dir = xstrndup(key, (size_t)(slash - key));
-	fd = open_beneath(fs, dir, O_PATH | O_DIRECTORY);
+	fd = fs_open_beneath(fs, dir, O_PATH | O_DIRECTORY);
 	if (fd == -1 && errno == ENOENT && make) {
 		const char *name;
-		int parent = open_parent(fs, dir, true, &name);
+		int parent = fs_open_parent(fs, dir, true, &name);
 
 		if (parent != -1 &&
-		    (mkdirat(parent, name, DIR_MODE) == 0 || errno == EEXIST))
-			fd = open_beneath(fs, dir, O_PATH | O_DIRECTORY);
+		    (mkdirat(parent, name, FS_DIR_MODE) == 0 || errno == EEXIST))
+			fd = fs_open_beneath(fs, dir, O_PATH | O_DIRECTORY);
 		fdio_close(&parent);
 	}
 	free(dir);
@@ -134,20 +103,20 @@ fs_open(const struct conf *c, const char *where, struct err *e)
 		return NULL;
 	}
 	fs = xcalloc(1, sizeof(*fs));
-	fs->area = xstrdup(TMP);
-	if (mkdir(where, ROOT_MODE) == -1 && errno != EEXIST) {
-		store_errno(e, "make", where);
+	fs->area = xstrdup(FS_TMP);
+	if (mkdir(where, FS_ROOT_MODE) == -1 && errno != EEXIST) {
+		fs_errno(e, "make", where);
 		goto bad;
 	}
 	fs->root = open(where, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fs->root == -1) {
-		store_errno(e, "open", where);
+		fs_errno(e, "open", where);
 		goto bad;
 	}
 	/* a reader without the right to write is served as well */
-	if (mkdirat(fs->root, TMP, DIR_MODE) == -1 && errno != EEXIST &&
+	if (mkdirat(fs->root, FS_TMP, FS_DIR_MODE) == -1 && errno != EEXIST &&
 	    errno != EACCES && errno != EROFS) {
-		store_errno(e, "make " TMP " in", where);
+		fs_errno(e, "make " FS_TMP " in", where);
 		close(fs->root);
 		goto bad;
 	}
@@ -179,7 +148,7 @@ fs_free(void *state)
 	struct fs *fs = state;
 
 	forget_pending(fs);
-	if (strcmp(fs->area, TMP) != 0)
+	if (strcmp(fs->area, FS_TMP) != 0)
 		unlinkat(fs->root, fs->area, AT_REMOVEDIR);
 	close(fs->root);
 	free(fs->area);
@@ -198,11 +167,11 @@ fs_put_open(void *state, const char *key, const char *type, struct err *e)
 	w->fs = state;
 	w->key = xstrdup(key);
 	w->tmp = xasprintf("%s/%s", w->fs->area, id);
-	w->fd = open_beneath(w->fs, w->tmp, O_WRONLY | O_CREAT | O_EXCL);
+	w->fd = fs_open_beneath(w->fs, w->tmp, O_WRONLY | O_CREAT | O_EXCL);
 	CRASH_POINT("a part that is empty");
 	if (w->fd != -1)
 		return w;
-	store_errno(e, "create a file for", key);
+	fs_errno(e, "create a file for", key);
 	err_recode(e, ERR_STORE);
 	free(w->key);
 	free(w->tmp);
@@ -243,9 +212,9 @@ move_in(const struct fs *fs, const char *tmp, const char *key, bool sync,
 	int dir, rc = -1, synced = -1;
 
 	CRASH_POINT("a name");
-	if ((dir = open_parent(fs, key, true, &base)) == -1 ||
+	if ((dir = fs_open_parent(fs, key, true, &base)) == -1 ||
 	    renameat(fs->root, tmp, dir, base) == -1) {
-		store_errno(e, "store", key);
+		fs_errno(e, "store", key);
 		err_recode(e, ERR_STORE);
 		goto out;
 	}
@@ -254,7 +223,7 @@ move_in(const struct fs *fs, const char *tmp, const char *key, bool sync,
 		/* O_PATH descriptors can't be synced */
 		synced = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 		if (synced == -1 || fsync(synced) == -1) {
-			store_errno(e, "sync", key);
+			fs_errno(e, "sync", key);
 			goto out;
 		}
 	}
@@ -279,7 +248,7 @@ fs_put_commit(void *writer, enum store_when when, struct err *e)
 		    (struct pending){ w->tmp, w->key };
 		w->tmp = w->key = NULL;
 	} else if (fsync(w->fd) == -1) {
-		rc = store_errno(e, "sync", w->key);
+		rc = fs_errno(e, "sync", w->key);
 	} else if ((rc = move_in(fs, w->tmp, w->key, true, e)) == 0) {
 		free(w->tmp);
 		w->tmp = NULL;
@@ -298,7 +267,7 @@ fs_sync(void *state, struct err *e)
 		return 0;
 	/* contents, then names */
 	if (syncfs(fs->root) == -1)
-		rc = store_errno(e, "sync", "the store");
+		rc = fs_errno(e, "sync", "the store");
 	for (size_t i = 0; rc == 0 && i < fs->npending; i++) {
 		struct pending *p = &fs->pending[i];
 
@@ -310,19 +279,19 @@ fs_sync(void *state, struct err *e)
 	}
 	forget_pending(fs);
 	if (rc == 0 && syncfs(fs->root) == -1)
-		rc = store_errno(e, "sync", "the store");
+		rc = fs_errno(e, "sync", "the store");
 	return rc;
 }
 
 /* ---- getting ---- */
 
-static int
-stat_object(int fd, const char *key, struct store_object *o, struct err *e)
+int
+fs_stat_object(int fd, const char *key, struct store_object *o, struct err *e)
 {
 	struct stat st;
 
 	if (fstat(fd, &st) == -1)
-		return store_errno(e, "stat", key);
+		return fs_errno(e, "stat", key);
 	if (!S_ISREG(st.st_mode))
 		return err_set(e, ERR_NOTFOUND, "%.200s: no object", key);
 	o->size = st.st_size;
@@ -339,20 +308,20 @@ fs_get_open(void *state, const char *key, int64_t offset,
     struct store_object *o, struct err *e)
 {
 	struct reader *r;
-	int fd = open_beneath(state, key, O_RDONLY | O_NONBLOCK);
+	int fd = fs_open_beneath(state, key, O_RDONLY | O_NONBLOCK);
 
 	if (fd == -1) {
-		store_errno(e, "open", key);
+		fs_errno(e, "open", key);
 		if (errno == ENOTDIR || errno == ELOOP)
 			err_recode(e, ERR_NOTFOUND);
 		return NULL;
 	}
-	if (stat_object(fd, key, o, e) == -1)
+	if (fs_stat_object(fd, key, o, e) == -1)
 		goto bad;
 	if (offset > o->size)
 		offset = o->size;
 	if (offset > 0 && lseek(fd, offset, SEEK_SET) == -1) {
-		store_errno(e, "seek in", key);
+		fs_errno(e, "seek in", key);
 		goto bad;
 	}
 	r = xcalloc(1, sizeof(*r));
@@ -395,15 +364,15 @@ fs_get_close(void *reader)
 static int
 fs_head(void *state, const char *key, struct store_object *o, struct err *e)
 {
-	int rc, fd = open_beneath(state, key, O_PATH);
+	int rc, fd = fs_open_beneath(state, key, O_PATH);
 
 	if (fd == -1) {
-		store_errno(e, "stat", key);
+		fs_errno(e, "stat", key);
 		if (errno == ENOTDIR || errno == ELOOP)
 			err_recode(e, ERR_NOTFOUND);
 		return -1;
 	}
-	rc = stat_object(fd, key, o, e);
+	rc = fs_stat_object(fd, key, o, e);
 	close(fd);
 	return rc;
 }
@@ -418,12 +387,12 @@ link_object(const struct fs *fs, const char *key, const char *tmp)
 {
 	struct store_object o;
 	char *path;
-	int rc = -1, fd = open_beneath(fs, key, O_PATH);
+	int rc = -1, fd = fs_open_beneath(fs, key, O_PATH);
 
 	if (fd == -1)
 		return -1;
 	path = xasprintf("/proc/self/fd/%d", fd);
-	if (stat_object(fd, key, &o, NULL) == 0 &&
+	if (fs_stat_object(fd, key, &o, NULL) == 0 &&
 	    linkat(AT_FDCWD, path, fs->root, tmp, AT_SYMLINK_FOLLOW) == 0)
 		rc = utimensat(fs->root, tmp, NULL, 0);
 	free(path);
@@ -474,301 +443,17 @@ fs_delete(void *state, const char *key, struct err *e)
 {
 	struct fs *fs = state;
 	const char *base;
-	int rc = 0, dir = open_parent(fs, key, false, &base);
+	int rc = 0, dir = fs_open_parent(fs, key, false, &base);
 
 	if (dir == -1 && (errno == ENOENT || errno == ENOTDIR))
 		return 0;
 	CRASH_POINT("a delete");
 	if (dir == -1 || (unlinkat(dir, base, 0) == -1 && errno != ENOENT))
-		rc = store_errno(e, "delete", key);
+		rc = fs_errno(e, "delete", key);
 	else
 		prune(fs, key);
 	CRASH_POINT("after a delete");
 	fdio_close(&dir);
-	return rc;
-}
-
-/* Another process has removed it.  errno stays where it is there: then it is
- * the area that is gone, since its attempt was revoked. */
-static bool
-is_gone(int parent, const char *base)
-{
-	int was = errno;
-	bool gone = was == ENOENT &&
-	    faccessat(parent, base, F_OK, AT_SYMLINK_NOFOLLOW) == -1 &&
-	    errno == ENOENT;
-
-	errno = was;
-	return gone;
-}
-
-/* Move a directory out of everybody's way and remove it there. */
-static int
-throw_away(const struct fs *fs, int parent, const char *base,
-    const char *area, struct err *e)
-{
-	char id[ID_LENGTH + 1], *part, *path;
-	int rc;
-
-	name_new_id(id);
-	part = xasprintf("%s/%s", area, id);
-	CRASH_POINT("a directory's removal");
-	rc = renameat(parent, base, fs->root, part);
-	CRASH_POINT("in a directory's removal");
-	if (rc == -1 && is_gone(parent, base)) {
-		free(part);
-		return 0;
-	}
-	if (rc == -1)
-		store_errno(e, "delete", base);
-	path = xasprintf("/proc/self/fd/%d/%s", fs->root, part);
-	if (rc == 0)
-		rc = fdio_remove_tree(path, e);
-	free(path);
-	free(part);
-	return rc == -1 ? err_recode(e, ERR_STORE) : 0;
-}
-
-static int
-fs_delete_all(void *state, const char *prefix, struct err *e)
-{
-	struct fs *fs = state;
-	char *key = xstrndup(prefix, strlen(prefix) - 1);
-	const char *base;
-	int rc = 0, dir = open_parent(fs, key, false, &base);
-
-	if (dir != -1 && faccessat(dir, base, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
-		rc = throw_away(fs, dir, base, fs->area, e);
-	else if (errno != ENOENT && errno != ENOTDIR)
-		rc = store_errno(e, "delete", prefix);
-	fdio_close(&dir);
-	free(key);
-	return rc;
-}
-
-/* ---- attempts ---- */
-
-static int
-fs_enter(void *state, const char *id, int64_t attempt, struct err *e)
-{
-	struct fs *fs = state;
-	char *area = xasprintf(TMP "/%s.%lld", id, (long long)attempt);
-
-	/* One that is there was left by a process of the same attempt, which
-	 * has ended; its parts are removed with the area. */
-	if (mkdirat(fs->root, area, DIR_MODE) == -1 && errno != EEXIST) {
-		store_errno(e, "make", area);
-		free(area);
-		return err_recode(e, ERR_STORE);
-	}
-	CRASH_POINT("after an attempt's area");
-	free(fs->area);
-	fs->area = area;
-	return 0;
-}
-
-/* True for the name of an area of id with a lower attempt. */
-static bool
-is_below(const char *name, const char *id, int64_t below)
-{
-	int64_t attempt;
-
-	return strncmp(name, id, ID_LENGTH) == 0 && name[ID_LENGTH] == '.' &&
-	    name_to_number(name + ID_LENGTH + 1, 0, INT64_MAX, &attempt) &&
-	    attempt < below;
-}
-
-static int
-fs_revoke(void *state, const char *id, int64_t below, struct err *e)
-{
-	struct fs *fs = state;
-	int rc = 0, fd = open_beneath(fs, TMP, O_RDONLY | O_DIRECTORY);
-	struct dirent *d;
-	DIR *dir;
-
-	if (fd == -1 || (dir = fdopendir(fd)) == NULL) {
-		fdio_close(&fd);
-		store_errno(e, "open", TMP);
-		return err_recode(e, ERR_STORE);
-	}
-	while (rc == 0 && (d = next_entry(dir)) != NULL)
-		if (is_below(d->d_name, id, below))
-			rc = throw_away(fs, fd, d->d_name, TMP, e);
-	if (rc == 0 && errno != 0)
-		rc = store_failed(e, "list", TMP);
-	closedir(dir);
-	return rc;
-}
-
-struct listing {
-	struct fs *fs;
-	int (*fn)(void *, const char *, const struct store_object *);
-	void *arg;
-	struct buf key;
-};
-
-static int list_directory(struct listing *, int fd, struct err *);
-
-static int
-list_entry(struct listing *l, int dirfd, const char *name, struct err *e)
-{
-	struct store_object o;
-	size_t len = l->key.len;
-	int rc = 0, fd;
-
-	if (name[0] == '.' && (name[1] == '\0' || strcmp(name, "..") == 0))
-		return 0;
-	if (len == 0 && strcmp(name, TMP) == 0)
-		return 0;
-	fd = openat(dirfd, name,
-	    O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-	/* Deleted meanwhile, or nothing of ours; all else would make a list
-	 * that is taken for a whole one. */
-	if (fd == -1)
-		return errno == ENOENT || errno == ELOOP || errno == ENXIO
-		    ? 0
-		    : store_failed(e, "list", name);
-	buf_adds(&l->key, name);
-	if (stat_object(fd, name, &o, NULL) == 0) {
-		rc = l->fn(l->arg, buf_str(&l->key), &o);
-		close(fd);
-	} else {
-		buf_addc(&l->key, '/');
-		rc = list_directory(l, fd, e);
-	}
-	l->key.len = len;
-	return rc;
-}
-
-/* fd is closed. */
-static int
-list_directory(struct listing *l, int fd, struct err *e)
-{
-	struct dirent *d;
-	DIR *dir;
-	int rc = 0;
-
-	if ((dir = fdopendir(fd)) == NULL) {
-		fdio_close(&fd);
-		return store_failed(e, "list", buf_str(&l->key));
-	}
-	while (rc == 0 && (d = next_entry(dir)) != NULL)
-		rc = list_entry(l, fd, d->d_name, e);
-	if (rc == 0 && errno != 0)
-		rc = store_failed(e, "list", buf_str(&l->key));
-	closedir(dir);
-	return rc;
-}
-
-static int
-fs_list(void *state, const char *prefix,
-    int (*fn)(void *, const char *, const struct store_object *), void *arg,
-    struct err *e)
-{
-	struct listing l = { .fs = state, .fn = fn, .arg = arg };
-	int rc, fd;
-
-	fd = open_beneath(state, prefix[0] == '\0' ? "." : prefix,
-	    O_RDONLY | O_DIRECTORY);
-	if (fd == -1)
-		return errno == ENOENT || errno == ENOTDIR
-		    ? 0
-		    : store_errno(e, "list", prefix);
-	buf_adds(&l.key, prefix);
-	rc = list_directory(&l, fd, e);
-	buf_clear(&l.key);
-	return rc;
-}
-
-/* A directory's mtime is that of the last change of a name in it; a store's
- * are few enough below a prefix to be asked one by one. */
-static int
-fs_list_names(void *state, const char *prefix,
-    int (*fn)(void *, const char *, const struct store_object *), void *arg,
-    struct err *e)
-{
-	int rc = 0, fd = open_beneath(state, prefix, O_RDONLY | O_DIRECTORY);
-	struct dirent *d;
-	struct stat st;
-	DIR *dir;
-
-	if (fd == -1 && (errno == ENOENT || errno == ENOTDIR))
-		return 0;
-	if (fd == -1 || (dir = fdopendir(fd)) == NULL) {
-		fdio_close(&fd);
-		return store_errno(e, "list", prefix);
-	}
-	while (rc == 0 && (d = next_entry(dir)) != NULL) {
-		struct store_object o = { .size = 0 };
-
-		if (strcmp(d->d_name, ".") == 0 ||
-		    strcmp(d->d_name, "..") == 0)
-			continue;
-		if (fstatat(fd, d->d_name, &st, AT_SYMLINK_NOFOLLOW) == -1) {
-			if (errno != ENOENT)
-				rc = store_failed(e, "list", prefix);
-			continue;
-		}
-		o.modified_ms = (int64_t)st.st_mtim.tv_sec * 1000;
-		rc = fn(arg, d->d_name, &o);
-	}
-	if (rc == 0 && errno != 0)
-		rc = store_failed(e, "list", prefix);
-	closedir(dir);
-	return rc;
-}
-
-/* ---- sweeping ---- */
-
-/* A part, what throw_away() has not finished, or an attempt's area: each has
- * an id for a name, or begins with one. */
-static bool
-is_part(const char *name)
-{
-	char id[ID_LENGTH + 1];
-
-	return strlen(name) >= ID_LENGTH && name_is_id(name, ID_LENGTH, id) &&
-	    (name[ID_LENGTH] == '\0' || is_below(name, id, INT64_MAX));
-}
-
-/* When it was made, or came to its place; its contents may be older, or newer
- * where it is a directory that is written to. */
-static int64_t
-age_of(const struct stat *st)
-{
-	struct timespec last = st->st_mtim.tv_sec > st->st_ctim.tv_sec ||
-		!S_ISDIR(st->st_mode)
-	    ? st->st_mtim
-	    : st->st_ctim;
-
-	return name_now_ms() - (int64_t)last.tv_sec * 1000;
-}
-
-static int
-fs_sweep(void *state, int64_t age_ms, struct err *e)
-{
-	struct fs *fs = state;
-	struct dirent *d;
-	DIR *dir;
-	int rc = 0, fd = open_beneath(fs, TMP, O_RDONLY | O_DIRECTORY);
-
-	if (fd == -1 || (dir = fdopendir(fd)) == NULL) {
-		fdio_close(&fd);
-		return store_errno(e, "open", TMP);
-	}
-	while (rc == 0 && (d = readdir(dir)) != NULL) {
-		struct stat st;
-
-		if (!is_part(d->d_name) ||
-		    fstatat(fd, d->d_name, &st, AT_SYMLINK_NOFOLLOW) == -1 ||
-		    age_of(&st) <= age_ms)
-			continue;
-		if (S_ISDIR(st.st_mode))
-			rc = throw_away(fs, fd, d->d_name, TMP, e);
-		else if (S_ISREG(st.st_mode) || S_ISLNK(st.st_mode))
-			unlinkat(fd, d->d_name, 0);
-	}
-	closedir(dir);
 	return rc;
 }
 
@@ -815,9 +500,9 @@ fs_link(void *state, const char *key, const char *prefix, struct err *e)
 	if (prefix == NULL)
 		return fs_delete(fs, key, e);
 	target = way_to(key, prefix);
-	dir = open_parent(fs, key, true, &base);
+	dir = fs_open_parent(fs, key, true, &base);
 	if (dir == -1 || put_link(fs, dir, base, target) == -1) {
-		rc = store_errno(e, "link", key);
+		rc = fs_errno(e, "link", key);
 		err_recode(e, ERR_STORE);
 	}
 	fdio_close(&dir);
@@ -829,7 +514,7 @@ static int
 fs_lock(void *state, int *held, struct err *e)
 {
 	struct flock l = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
-	int rc, fd = open_beneath(state, LOCK, O_RDWR | O_CREAT);
+	int rc, fd = fs_open_beneath(state, LOCK, O_RDWR | O_CREAT);
 
 	do
 		rc = fd == -1 ? -1 : fcntl(fd, F_OFD_SETLKW, &l);
@@ -838,7 +523,7 @@ fs_lock(void *state, int *held, struct err *e)
 		*held = fd;
 		return 0;
 	}
-	store_errno(e, "lock", LOCK);
+	fs_errno(e, "lock", LOCK);
 	fdio_close(&fd);
 	return err_recode(e, ERR_STORE);
 }
