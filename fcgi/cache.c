@@ -389,7 +389,7 @@ cache_tend(struct cache *c)
 	}
 	while ((d = readdir(dir)) != NULL) {
 		char id[ID_LENGTH + 1], stale[NAME_SIZE];
-		struct held h;
+		struct held h = { .path = "" };
 
 		if (!name_is_id(d->d_name, strcspn(d->d_name, "."), id) ||
 		    strcmp(d->d_name + ID_LENGTH, ".json") != 0 ||

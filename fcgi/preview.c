@@ -144,8 +144,8 @@ start(struct preview *v, struct err *e)
 	}
 	fdio_close(&out[1]);
 	v->out = out[0];
-	while (n > 0)
-		free(env[--n]);
+	for (size_t i = 0; i < n; i++)
+		free(env[i]);
 	free(path);
 	return rc;
 }
@@ -182,7 +182,7 @@ take_words(struct preview *v, struct err *e)
 static struct json *
 judge(struct preview *v, struct err *e)
 {
-	struct json *j = json_parse(buf_str(&v->words), v->words.len, NULL);
+	struct json *j = json_parse_buf(&v->words, NULL);
 	const char *name = json_get_string(j, "error");
 	const char *message = json_get_string(j, "message");
 	enum err_code code = name == NULL ? ERR_NONE : err_by_name(name);

@@ -58,7 +58,7 @@ err_errno(struct err *e, const char *fmt, ...)
 int
 err_within(struct err *e, const char *fmt, ...)
 {
-	char inner[sizeof(e->msg)];
+	char inner[ERR_MSG_SIZE];
 	va_list ap;
 	size_t n;
 

@@ -118,10 +118,12 @@ enum err_code {
 };
 #undef ERR_ENUM
 
+#define ERR_MSG_SIZE 480
+
 struct err {
 	enum err_code code;
 	int sys;		/* errno where it was the cause, else 0 */
-	char msg[480];
+	char msg[ERR_MSG_SIZE];
 };
 
 /* Set code and sentence; any earlier one is gone.  Gives -1. */

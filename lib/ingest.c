@@ -255,8 +255,8 @@ start_fetch(struct ingest *in, struct err *e)
 	in->in = body[1];
 	in->out = out[0];
 	in->result = result[0];
-	while (argc > 0)
-		free(argv[--argc]);
+	for (size_t i = 0; i < argc; i++)
+		free(argv[i]);
 	free(path);
 	return rc;
 }

@@ -130,6 +130,13 @@ json_parse(const char *text, size_t len, struct err *e)
 }
 
 struct json *
+json_parse_buf(const struct buf *b, struct err *e)
+{
+	return b == NULL ? json_parse("", 0, e)
+			 : json_parse(buf_str(b), b->len, e);
+}
+
+struct json *
 json_new_object(void)
 {
 	return out(json_object_new_object());

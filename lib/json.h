@@ -19,6 +19,9 @@ struct json;	/* a value; json_object of json-c behind it */
  * NULL with ERR_INVALID.  json_free() it. */
 struct json *json_parse(const char *text, size_t len, struct err *);
 
+/* The same of what a buffer holds; NULL is like an empty one. */
+struct json *json_parse_buf(const struct buf *, struct err *);
+
 /* New values.  json_free() frees a value and all below it; values given to
  * json_set() and json_append() belong to their container. */
 struct json *json_new_object(void);

@@ -48,7 +48,7 @@ ledger_get(struct store *store, const char *id, struct err *e)
 	struct err why = { .code = ERR_NONE };
 
 	if (store_get(store, key, JSON_MAX_BYTES, &text, &why) == 0 &&
-	    (j = json_parse(buf_str(&text), text.len, &why)) != NULL)
+	    (j = json_parse_buf(&text, &why)) != NULL)
 		d = deployment_from_json(j, &why);
 	if (d == NULL && why.code == ERR_INVALID) {
 		err_within(&why, "%s", key);
@@ -72,7 +72,7 @@ ledger_is_deleted(struct store *store, const char *id, struct err *e)
 	int rc = -1;
 
 	if (store_get(store, key, JSON_MAX_BYTES, &text, &why) == 0 &&
-	    (j = json_parse(buf_str(&text), text.len, &why)) != NULL)
+	    (j = json_parse_buf(&text, &why)) != NULL)
 		rc = json_get_int(j, "deleted", 0) > 0 ? 1 : 0;
 	else if (why.code == ERR_NOTFOUND)
 		rc = 0;

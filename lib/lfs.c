@@ -221,8 +221,7 @@ batch(struct visit *v, struct lfs_object *const *objects, size_t n,
 		rc = err_set(e, ERR_FETCH_FAILED,
 		    "%s has no Git LFS for it (status %ld)", v->url.host,
 		    a.status);
-	if (rc == 0 && (answer = json_parse(buf_str(a.body), a.body->len,
-			    e)) == NULL)
+	if (rc == 0 && (answer = json_parse_buf(a.body, e)) == NULL)
 		rc = err_recode(e, ERR_FETCH_FAILED);
 	if (rc == 0)
 		take_places(answer, objects, n);

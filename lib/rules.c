@@ -395,7 +395,7 @@ rules_match(const struct rules *r, bool forced, const struct rules_request *q,
 
 	if (r == NULL || !rules_find(r, forced, q, &index, target))
 		return false;
-	if (target->status / 100 != 3 ||
+	if (target->status / 100 != 3 || target->to == NULL ||
 	    !leads_back(r, q->site, index, target->to))
 		return true;
 	free(target->to);

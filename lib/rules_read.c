@@ -189,7 +189,7 @@ redirect_line(struct reader *r, char *line)
 	struct rules_redirect d = { .status = STATUS_DEFAULT,
 		.tokens = tokens,
 		.line = r->line };
-	char *words[WORDS_MAX];
+	char *words[WORDS_MAX] = { NULL };
 	struct err e;
 
 	if (read_rule(&d, words, split(line, words), &e) == -1 ||

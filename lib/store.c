@@ -217,20 +217,22 @@ static int
 read_whole(struct store *s, const char *key, const char *tag, size_t max,
     struct buf *out, struct store_object *o, struct err *e)
 {
-	struct store_reader *r = store_get_open(s, key, 0, o, e);
+	struct store_object now;
+	struct store_reader *r = store_get_open(s, key, 0, &now, e);
 	ssize_t n = -1;
 
 	if (r == NULL)
 		return -1;
-	if (tag[0] != '\0' && strcmp(o->tag, tag) == 0) {
+	*o = now;
+	if (tag[0] != '\0' && strcmp(now.tag, tag) == 0) {
 		store_get_close(r);
 		return 1;
 	}
-	if (o->size < 0 || (uint64_t)o->size > max)
+	if (now.size < 0 || (uint64_t)now.size > max)
 		err_set(e, ERR_TOOBIG, "%s: over %zu bytes", key, max);
 	else
-		n = store_get_data(r, buf_space(out, (size_t)o->size),
-		    (size_t)o->size, e);
+		n = store_get_data(r, buf_space(out, (size_t)now.size),
+		    (size_t)now.size, e);
 	if (n >= 0)
 		buf_grow(out, (size_t)n);
 	store_get_close(r);

@@ -57,8 +57,8 @@ canceled() { # ID WHERE
 	is "$(jq -r '.state + " " + .error.code' \
 		"$T/store/deployments/$1.json")" 'canceled canceled' \
 		"$2: the store knows"
-	is "$(ls -d "$T/store/dist/$1" "$T/store/manifests/$1.json" 2>&1 |
-		grep -v 'No such')" '' "$2: nothing of it is to be seen"
+	is "$(find "$T/store/dist" "$T/store/manifests" -maxdepth 1 \
+		-name "$1*")" '' "$2: nothing of it is to be seen"
 	is "$(refuses "$1")" '409 conflict' "$2: it is not canceled twice"
 }
 keeps() { # ID WORD WHERE

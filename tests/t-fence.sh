@@ -34,8 +34,10 @@ says() { # ID WORD
 	api GET "/log/$1" | grep -q "$2"
 }
 first_worker() { # SIGNAL: to davitd and its builds
-	kill "-$1" "${pid_of[davitd]}" $(leftovers | grep 'davit-build' |
-		cut -d ' ' -f 1)
+	local builds
+
+	mapfile -t builds < <(leftovers | grep 'davit-build' | cut -d ' ' -f 1)
+	kill "-$1" "${pid_of[davitd]}" "${builds[@]}"
 }
 next_lives() {
 	[ -n "$(rcli get "davit:lease:$worker-next")" ]

@@ -98,9 +98,9 @@ struct fault {
 
 #define NO_COPY "it reads and writes"
 
-#define RESET(wanted) { .expect = wanted, .reset = true }
+#define RESET(wanted) { .expect = (wanted), .reset = true }
 #define DRIP(wanted) \
-	{ .expect = wanted, .answer = STORED STORED, .drip_ms = 100 }
+	{ .expect = (wanted), .answer = STORED STORED, .drip_ms = 100 }
 #define SIX(turn) turn, turn, turn, turn, turn, turn
 
 static char many_headers[100 * 1024];

@@ -187,7 +187,7 @@ read_job(struct err *e)
 	struct json *j = NULL;
 
 	if (fdio_slurp(STDIN_FILENO, JSON_MAX_BYTES, &text, e) == 0)
-		j = json_parse(buf_str(&text), text.len, e);
+		j = json_parse_buf(&text, e);
 	if (text.len > 0)
 		explicit_bzero(text.data, text.len);
 	buf_clear(&text);
@@ -239,7 +239,7 @@ with_conf(const char *file, int mode, const char *id,
 		return complain(&e);
 	switch (mode) {
 	case 'C':
-		status = clean(conf, id);
+		status = clean(conf, id == NULL ? "" : id);
 		break;
 	case 'L':
 		status = containers(conf);

@@ -188,7 +188,7 @@ list(DIR *dir, size_t *n)
 		all[(*n)++] = (struct kept){ xstrdup(entry->d_name),
 			st.st_size, st.st_mtime };
 	}
-	if (*n > 0)
+	if (all != NULL)
 		qsort(all, *n, sizeof(*all), older_first);
 	return all;
 }

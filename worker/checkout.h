@@ -21,7 +21,7 @@ int checkout_look(struct store *, const struct conf *, const char *id,
     struct project *, const char *const *patterns, struct err *);
 
 /* The same for a tar from elsewhere, and for a directory on disk. */
-int checkout_look_in(tar_source *, void *arg, struct project *,
+int checkout_look_in(tar_source *source, void *arg, struct project *,
     const char *const *patterns, struct err *);
 int checkout_look_at(const char *dir, struct project *,
     const char *const *patterns, struct err *);

@@ -38,7 +38,7 @@ struct docker {
 static int
 refused(const struct http_answer *a, const char *what, struct err *e)
 {
-	struct json *j = json_parse(buf_str(a->body), a->body->len, NULL);
+	struct json *j = json_parse_buf(a->body, NULL);
 	const char *words = json_get_string(j, "message");
 
 	err_set(e, ERR_DOCKER, "%s: the container engine says %ld%s%.*s", what,
@@ -54,7 +54,7 @@ parse_answer(const struct docker_call *c, const struct http_answer *a,
 {
 	if (c->answer == NULL || a->status >= 300)
 		return 0;
-	*c->answer = json_parse(buf_str(a->body), a->body->len, e);
+	*c->answer = json_parse_buf(a->body, e);
 	if (*c->answer != NULL)
 		return 0;
 	err_within(e, "%s: the container engine's answer", c->what);
@@ -187,7 +187,7 @@ negotiate(struct docker *d, struct err *e)
 		err_recode(e, ERR_DOCKER);
 		goto out;
 	}
-	j = json_parse(buf_str(a.body), a.body->len, NULL);
+	j = json_parse_buf(a.body, NULL);
 	most = minor_of(json_get_string(j, "ApiVersion"));
 	least = minor_of(json_get_string(j, "MinAPIVersion"));
 	if (a.status != 200 || most == 0) {

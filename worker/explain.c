@@ -85,7 +85,7 @@ read_request(struct explaining *x, struct err *e)
 		return 0;
 	}
 	if (fdio_slurp_file(file, BODY_MAX_BYTES, &text, e) == 0 &&
-	    (j = json_parse(buf_str(&text), text.len, e)) != NULL &&
+	    (j = json_parse_buf(&text, e)) != NULL &&
 	    (x->request = deployment_from_request(j, e)) != NULL)
 		rc = 0;
 	else

@@ -167,6 +167,7 @@ normal_dir(const char *text)
 	return len == 0 ? NULL : xstrndup(text, len);
 }
 
+/* url: NULL where the source is a tar. */
 static int
 check_names(struct fetch_settings *s, const char *url, struct err *e)
 {
@@ -178,7 +179,7 @@ check_names(struct fetch_settings *s, const char *url, struct err *e)
 		    "dir: not a path inside the repository");
 	s->source.ref = s->ref;
 	s->source.dir = s->dir;
-	if (s->tar)
+	if (url == NULL)
 		return 0;
 	return name_url(&s->url, url, strlen(url), e);
 }

@@ -100,16 +100,17 @@ reap_probe(struct gate *g)
 static int64_t
 free_memory(void)
 {
+	static const char name[] = "MemAvailable:";
 	char line[128];
-	long long kib = -1;
+	int64_t kib = -1;
 	FILE *f = fopen("/proc/meminfo", "re");
 
-	while (f != NULL && fgets(line, sizeof(line), f) != NULL)
-		if (sscanf(line, "MemAvailable: %lld kB", &kib) == 1)
-			break;
+	while (kib == -1 && f != NULL && fgets(line, sizeof(line), f) != NULL)
+		if (strncmp(line, name, sizeof(name) - 1) == 0)
+			kib = strtoll(line + sizeof(name) - 1, NULL, 10);
 	if (f != NULL)
 		fclose(f);
-	return kib == -1 ? -1 : (int64_t)kib * 1024;
+	return kib == -1 ? -1 : kib * 1024;
 }
 
 static int64_t

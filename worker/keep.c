@@ -252,7 +252,7 @@ draw(struct keep *k, const char *list, int fd, struct err *e)
 	bool any = false;
 	struct helper h;
 	ssize_t n = -1;
-	int status, rc = start_script(k, &h, script, e);
+	int status = 0, rc = start_script(k, &h, script, e);
 
 	while (rc == 0 && (n = helper_read(&h, data, PIECE_BYTES, e)) > 0) {
 		any = any || data[0] != '\0'; /* an empty tar is all zeros */

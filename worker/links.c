@@ -60,7 +60,7 @@ normal_target(const char *path, const char *target)
 	char *at = xmalloc(strlen(path) + strlen(target) + 2);
 	bool inside = target[0] != '/';
 
-	strcpy(at, path);
+	memcpy(at, path, strlen(path) + 1);
 	go_up(at);
 	while (inside && *target != '\0') {
 		size_t len = strcspn(target, "/");
@@ -68,9 +68,12 @@ normal_target(const char *path, const char *target)
 		if (len == 2 && strncmp(target, "..", 2) == 0)
 			inside = go_up(at);
 		else if (len > 0 && !(len == 1 && target[0] == '.')) {
-			if (at[0] != '\0')
-				strcat(at, "/");
-			strncat(at, target, len);
+			char *end = at + strlen(at);
+
+			if (end != at)
+				*end++ = '/';
+			memcpy(end, target, len);
+			end[len] = '\0';
 		}
 		target += len + (target[len] == '/');
 	}

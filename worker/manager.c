@@ -114,11 +114,14 @@ tell_of_others(const struct manager *m, const struct project *p, char ***why)
 static void
 find_workspace(struct manager *m, const struct project *p, char ***why)
 {
+	char *up = m->root;
+
 	m->workspace = workspace_of(p);
 	if (m->workspace == WORKSPACE_NONE)
 		return;
 	for (const char *s = project_dir(p); s != NULL; s = strchr(s + 1, '/'))
-		strcat(m->root, m->root[0] == '\0' ? ".." : "/..");
+		up = stpncpy(up, up == m->root ? ".." : "/..",
+		    (size_t)(m->root + sizeof(m->root) - 1 - up));
 	list_addf(why, m->workspace == WORKSPACE_MEMBER
 		? "workspace: '%s' is a member of the root's, and what that "
 		  "locks is installed"

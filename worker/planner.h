@@ -17,7 +17,7 @@ typedef int planner_look(void *arg, struct project *,
 
 /* dir: the request's; NULL: none.  NULL: as plan_new(), frameworks_load() and
  * the look say. */
-struct plan *planner_plan(planner_look *, void *arg, const char *dir,
+struct plan *planner_plan(planner_look *look, void *arg, const char *dir,
     const struct plan_request *, int node, struct err *);
 
 /* The major version that a builder image's tag begins with, else a default;

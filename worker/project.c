@@ -72,7 +72,7 @@ project_new(const char *dir)
 
 	p->dir = dir == NULL || dir[0] == '\0' ? xstrdup("")
 					       : xasprintf("%s/", dir);
-	p->name = xstrndup(p->dir, p->dir[0] == '\0' ? 0 : strlen(dir));
+	p->name = xstrdup(dir == NULL ? "" : dir);
 	return p;
 }
 
