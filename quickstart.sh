@@ -23,7 +23,8 @@ usage() {
 		       ./quickstart.sh --help
 
 		environment:
-		  DAVIT_PORT=$port		the web server's port on 127.0.0.1
+		  DAVIT_PORT=$port		the web server's port on 127.0.0.1; without
+		  				it the one of the last start
 		  DAVIT_DIR=.quickstart		the directory for all state
 		  DAVIT_STORE='dir …/store'	the "store" line of davit.conf, or
 		  				's3 https://host/bucket'; and for that
@@ -51,11 +52,19 @@ choose_directory() {
 		moved="$wanted is out of $user's reach: state is in $dir"
 	fi
 	log_dir=$dir/log
+	[ -n "${DAVIT_PORT:-}" ] || port=$(last_port)
 	url=http://127.0.0.1:$port
 	worker=quickstart-$(printf %s "$dir" | sha256sum | cut -c 1-8)
 	store=${DAVIT_STORE:-dir $dir/store}
 	keys=${DAVIT_STORE_KEYS:+$(realpath -m "$DAVIT_STORE_KEYS")}
 	cd "$dir" || exit
+}
+
+last_port() {
+	local last=''
+	[ ! -r "$dir/davit.conf" ] ||
+		last=$(sed -n 's/^site_port *//p' "$dir/davit.conf")
+	echo "${last:-$port}"
 }
 
 # What services write to is theirs.  The rest is root's: nobody else chooses

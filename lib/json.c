@@ -399,25 +399,6 @@ json_want_bool(const struct json *j, const char *key, bool *b, struct err *e)
 }
 
 int
-json_want_int(const struct json *j, const char *key, int64_t min, int64_t max,
-    int64_t *n, struct err *e)
-{
-	struct json_object *value;
-	int64_t got;
-	int rc = want(j, key, json_type_int, &value, e);
-
-	if (rc != 1)
-		return rc;
-	got = json_object_get_int64(value);
-	if (got < min || got > max)
-		return err_set(e, ERR_INVALID,
-		    "%s: a number from %lld to %lld is needed", key,
-		    (long long)min, (long long)max);
-	*n = got;
-	return 0;
-}
-
-int
 json_want_object(const struct json *j, const char *key,
     const struct json **object, struct err *e)
 {

@@ -63,15 +63,13 @@ const struct json *json_at(const struct json *array, size_t i);
 int json_each(const struct json *object,
     int (*fn)(void *arg, const char *key, const struct json *value), void *arg);
 
-/* Checking input.  *out is set to NULL (or left as it is, for numbers and
- * booleans) where an optional field is missing.  -1 with ERR_INVALID that
+/* Checking input.  *out is set to NULL (a boolean is left as it is) where
+ * an optional field is missing.  -1 with ERR_INVALID that
  * names the field. */
 int json_want_string(const struct json *, const char *key, bool required,
     size_t max, const char **out, struct err *);
 int json_want_bool(const struct json *, const char *key, bool *out,
     struct err *);
-int json_want_int(const struct json *, const char *key, int64_t min,
-    int64_t max, int64_t *out, struct err *);
 int json_want_object(const struct json *, const char *key,
     const struct json **out, struct err *);
 
