@@ -436,6 +436,44 @@ git_repo() { # NAME DIRECTORY [MESSAGE]
 	printf '%s\n' "$URL/git/$1.git"
 }
 
+# A bare copy of git/site.git with that submodule, m.
+git_repo_with_submodule() { # NAME URL
+	local dir=$T/tmp/$1
+	git clone -q "$T/git/site.git" "$dir" 2>/dev/null
+	printf '[submodule "m"]\n\tpath = m\n\turl = %s\n' "$2" \
+		>"$dir/.gitmodules"
+	git -C "$dir" add .gitmodules
+	git -C "$dir" update-index --add --cacheinfo \
+		"160000,$(git -C "$dir" rev-parse HEAD),m"
+	git -C "$dir" -c user.name=t -c user.email=t@davit.test \
+		commit -qm "$1"
+	git clone -q --bare "$dir" "$T/git/$1.git"
+	own "$T/git/$1.git"
+}
+
+# A git host that does the same to everybody, on a port of its own: $odd.
+odd_host() { # NAME PERL-TEXT with $c, the connection
+	local port
+	port=$(free_port)
+	start "$1" perl -MIO::Socket::INET -e '
+		my ($port, $do) = @ARGV;
+		my $l = IO::Socket::INET->new(LocalAddr => "127.0.0.1",
+		    LocalPort => $port, Listen => 9, ReuseAddr => 1) or die;
+		$SIG{CHLD} = "IGNORE";
+		while (my $c = $l->accept) {
+			next if fork;
+			eval $do;
+			exit;
+		}' "$port" "$2"
+	must_start "$1" answers "$port"
+	# shellcheck disable=SC2034
+	odd=http://127.0.0.1:$port
+}
+
+answers() { # PORT
+	(: <>"/dev/tcp/127.0.0.1/$1") 2>/dev/null
+}
+
 api() { # METHOD PATH [CURL OPTION…]
 	local method=$1 path=$2
 	shift 2

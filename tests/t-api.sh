@@ -14,26 +14,7 @@ services_begin
 write_conf
 start_redis
 
-# Git hosts that misbehave, each on a port of its own.
-odd_host() { # NAME PERL-TEXT with $c, the connection
-	port=$(free_port)
-	start "$1" perl -MIO::Socket::INET -e '
-		my ($port, $do) = @ARGV;
-		my $l = IO::Socket::INET->new(LocalAddr => "127.0.0.1",
-		    LocalPort => $port, Listen => 9, ReuseAddr => 1) or die;
-		$SIG{CHLD} = "IGNORE";
-		while (my $c = $l->accept) {
-			next if fork;
-			eval $do;
-			exit;
-		}' "$port" "$2"
-	must_start "$1" answers "$port"
-	odd=http://127.0.0.1:$port
-}
 
-answers() { # PORT
-	(: <>"/dev/tcp/127.0.0.1/$1") 2>/dev/null
-}
 
 # Ask; $code, $answer, and $T/head for header().
 ask() { # METHOD PATH [CURL OPTION…]

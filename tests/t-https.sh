@@ -190,22 +190,9 @@ is "$(grep '^localhost' "$T/run/seen" | cut -d '|' -f 2 | sort -u)" '-' \
 like "$(grep '^127' "$T/run/seen" | cut -d '|' -f 2 | sort -u)" '^Basic' \
 	'(the first has)'
 # Submodules: the same host may see the login, another may not.
-sub() { # NAME URL
-	local dir=$T/tmp/$1
-	git clone -q "$T/git/site.git" "$dir" 2>/dev/null
-	printf '[submodule "m"]\n\tpath = m\n\turl = %s\n' "$2" \
-		>"$dir/.gitmodules"
-	git -C "$dir" add .gitmodules
-	git -C "$dir" update-index --add --cacheinfo \
-		"160000,$(git -C "$dir" rev-parse HEAD),m"
-	git -C "$dir" -c user.name=t -c user.email=t@davit.test \
-		commit -qm "$1"
-	git clone -q --bare "$dir" "$T/git/$1.git"
-	own "$T/git/$1.git"
-}
 git config --global --add safe.directory '*'
-sub same ../site.git
-sub foreign "https://localhost:${port[good]}/private/site.git"
+git_repo_with_submodule same ../site.git
+git_repo_with_submodule foreign "https://localhost:${port[good]}/private/site.git"
 ask "$good/private/same.git" s3cr3t-Word deploy
 is "$code $error $(rcli hget "davit:deployment:$(jq -r .id <<<"$answer")" \
 	notes)" '200 none ' 'a submodule on the same host is fetched'

@@ -37,26 +37,6 @@ deployed() { # URL: $id
 	id=$(jq -r '.id // empty' <<<"$answer")
 }
 
-# A git host that says one thing to everybody.
-odd_host() { # NAME PERL-TEXT with $c, the connection
-	port=$(free_port)
-	start "$1" perl -MIO::Socket::INET -e '
-		my ($port, $do) = @ARGV;
-		my $l = IO::Socket::INET->new(LocalAddr => "127.0.0.1",
-		    LocalPort => $port, Listen => 9, ReuseAddr => 1) or die;
-		$SIG{CHLD} = "IGNORE";
-		while (my $c = $l->accept) {
-			next if fork;
-			eval $do;
-			exit;
-		}' "$port" "$2"
-	must_start "$1" answers "$port"
-	odd=http://127.0.0.1:$port/a.git
-}
-
-answers() { # PORT
-	(: <>"/dev/tcp/127.0.0.1/$1") 2>/dev/null
-}
 
 again_with() { # [CONF-LINE…]
 	stop_apache
@@ -195,12 +175,12 @@ ask_all -H 'X-Forwarded-For: 192.0.2.1'
 post "{\"url\": \"$URL/git/none.git\"}"
 post "{\"url\": \"$url\", \"ref\": \"none\"}"
 odd_host resets 'sysread $c, my $x, 4096; print $c "HTTP/1.1 500 No\r\n\r\n"'
-post "{\"url\": \"$odd\"}"
+post "{\"url\": \"$odd/a.git\"}"
 odd_host silent 'sleep 60'
 again_with 'source_bytes 1'
 archive "$T/tmp/site.tar"
 again_with 'fetch_time 1'
-post "{\"url\": \"$odd\"}"
+post "{\"url\": \"$odd/a.git\"}"
 again_with 'allow_hosts 192.0.2.1'
 post "{\"url\": \"$url\"}"
 

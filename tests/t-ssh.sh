@@ -277,22 +277,9 @@ wait $by_hand
 
 # --- submodules ---
 
-sub() { # NAME URL
-	local dir=$T/tmp/$1
-	git clone -q "$T/git/site.git" "$dir" 2>/dev/null
-	printf '[submodule "m"]\n\tpath = m\n\turl = %s\n' "$2" \
-		>"$dir/.gitmodules"
-	git -C "$dir" add .gitmodules
-	git -C "$dir" update-index --add --cacheinfo \
-		"160000,$(git -C "$dir" rev-parse HEAD),m"
-	git -C "$dir" -c user.name=t -c user.email=t@davit.test \
-		commit -qm "$1"
-	git clone -q --bare "$dir" "$T/git/$1.git"
-	own "$T/git/$1.git"
-}
 git -C "$T/git/site.git" config uploadpack.allowAnySHA1InWant true
-sub same ../site.git
-sub foreign "ssh://git@localhost:$port$T/git/site.git"
+git_repo_with_submodule same ../site.git
+git_repo_with_submodule foreign "ssh://git@localhost:$port$T/git/site.git"
 fetch ed25519 known "$base/same.git"
 is "$code $(jq -rs '.[0].notes // [] | length' "$T/result")" '0 0' \
 	'a submodule beside it is fetched by the same key'
