@@ -142,18 +142,6 @@ capture(struct captures *c, const char *name, size_t name_len,
 		c->all[c->count++] = one;
 }
 
-/* The length of a placeholder's name; 0: it is none. */
-static size_t
-placeholder(const char *s)
-{
-	size_t len = 0;
-
-	if (isalpha((unsigned char)s[0]))
-		while (isalnum((unsigned char)s[len]) || s[len] == '_')
-			len++;
-	return len;
-}
-
 static bool
 same_byte(char a, char b, bool fold)
 {
@@ -175,7 +163,7 @@ match_path(const char *p, const char *s, bool fold, struct captures *c)
 			return true;
 		}
 		if (p[0] == ':' && p[-1] == '/' &&
-		    (name = placeholder(p + 1)) > 0) {
+		    (name = rules_placeholder(p + 1)) > 0) {
 			if ((value = strcspn(s, "/")) == 0)
 				return false;
 			capture(c, p + 1, name, s, value);
@@ -212,7 +200,7 @@ match_query(const struct rules_redirect *d, const struct rules_request *q,
 				found = &q->query[j];
 		if (found == NULL)
 			return false;
-		name = t->value[0] == ':' ? placeholder(t->value + 1) : 0;
+		name = t->value[0] == ':' ? rules_placeholder(t->value + 1) : 0;
 		if (name > 0)
 			capture(c, t->value + 1, name, found->value,
 			    strlen(found->value));
@@ -284,7 +272,7 @@ static size_t
 substitute(struct buf *out, const char *colon, const struct captures *c,
     bool encode)
 {
-	size_t len = placeholder(colon + 1);
+	size_t len = rules_placeholder(colon + 1);
 
 	for (size_t i = 0; len > 0 && i < c->count; i++) {
 		const struct capture *one = &c->all[i];

@@ -42,8 +42,8 @@ is_path(const char *path)
 	return ok;
 }
 
-static size_t
-word(const char *s)
+size_t
+rules_placeholder(const char *s)
 {
 	size_t len = 0;
 
@@ -61,7 +61,7 @@ is_repeated(const char *colon, size_t len)
 
 	while ((s = strstr(s, "/:")) != NULL) {
 		s++;
-		if (word(s + 1) + 1 == len && strncmp(s, colon, len) == 0)
+		if (rules_placeholder(s + 1) + 1 == len && strncmp(s, colon, len) == 0)
 			return true;
 	}
 	return false;
@@ -85,7 +85,7 @@ check_pattern(const char *path, bool *pattern, struct err *e)
 		    "* may only be the last of a path");
 	*pattern = star != NULL;
 	for (const char *s = path; (s = strstr(s, "/:")) != NULL;) {
-		size_t len = word(++s + 1);
+		size_t len = rules_placeholder(++s + 1);
 
 		if (len == 0)
 			continue;
@@ -119,7 +119,7 @@ check_elsewhere(const struct rules_redirect *d, struct err *e)
 		    "from another host", d->status);
 	/* Whoever writes the request must not choose the host. */
 	for (size_t i = 0; i < len; i++)
-		if (host[i] == ':' && word(host + i + 1) > 0)
+		if (host[i] == ':' && rules_placeholder(host + i + 1) > 0)
 			return err_set(e, ERR_INVALID,
 			    "a placeholder in the host's name");
 	if (len == 0)

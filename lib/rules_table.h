@@ -46,6 +46,9 @@ struct rules {
 	size_t nplain, npatterns;
 };
 
+/* The length of the placeholder's name that s begins with; 0: it is none. */
+size_t rules_placeholder(const char *s);
+
 /* Check and add one; what is wrong is said in err.  Strings are copied. */
 int rules_add_redirect(struct rules *, const struct rules_redirect *,
     struct err *);
