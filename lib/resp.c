@@ -130,11 +130,11 @@ is_outage(const char *words)
 {
 	static const char *const codes[] = { "READONLY", "OOM", "LOADING",
 		"MISCONF", "MASTERDOWN", "NOREPLICAS", "BUSY", "NOAUTH",
-		"WRONGPASS", "CLUSTERDOWN" };
+		"WRONGPASS", "CLUSTERDOWN", "ERR max number of clients" };
 
 	for (size_t i = 0; i < sizeof(codes) / sizeof(codes[0]); i++) {
 		size_t len = strlen(codes[i]);
-		char inner[24];
+		char inner[32];
 
 		snprintf(inner, sizeof(inner), "-%s ", codes[i]);
 		if ((strncmp(words, codes[i], len) == 0 && words[len] == ' ') ||

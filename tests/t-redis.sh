@@ -1,6 +1,6 @@
 #!/bin/bash
-# Redis loses everything, is full, read-only, locked, slow, or cut off in
-# mid-word: what is live stays so, nothing is lost, nobody spins.
+# Redis loses everything, is full, read-only, locked, loading, slow, or cut off
+# in mid-word: what is live stays so, nothing is lost, nobody spins.
 # shellcheck disable=SC2119
 
 here=$(cd "$(dirname "$0")" && pwd)
@@ -19,6 +19,8 @@ line() { # MODE…
 	mv "$T/line.new" "$T/line"
 }
 line pass
+: >"$T/line.heard"
+own "$T/line.heard"
 start_redis
 start proxy perl "$T/share/redis_proxy.pl" "$T/proxy.sock" "$T/redis.sock" \
 	"$T/line"
@@ -130,9 +132,12 @@ complaints() {
 complains() { # more than N times
 	[ "$(complaints)" -gt "$1" ]
 }
+heard() { # how many commands the proxy has answered with an error
+	wc -l <"$T/line.heard"
+}
 # What everybody says while Redis is away, and that it is over after MEND.
 away() { # NAME WORDS MEND…
-	local name=$1 words=$2 before spent
+	local name=$1 words=$2 before spent asked
 	shift 2
 	before=$(objects)
 	post
@@ -146,9 +151,12 @@ away() { # NAME WORDS MEND…
 	poll_until 20 complains "$count"
 	ok '… and davitd says that builds wait'
 	spent=$(ticks)
+	asked=$(heard)
 	sleep 1
 	spent=$(($(ticks) - spent))
+	asked=$(($(heard) - asked))
 	runs '… without spinning' test "$spent" -lt 60
+	runs '… nor asking much' test "$asked" -lt 15
 	"$@" >/dev/null
 	id=$(deploy "$url")
 	deployed "$id" "$name: over, and all goes on"
@@ -169,6 +177,33 @@ count=$(complaints)
 line refuse
 rcli client kill type normal >/dev/null
 away 'Redis hangs up' 'proxy.sock: [A-Z]' line pass
+
+# --- what a test cannot make a Redis say for as long as it likes ---
+
+for words in \
+	'BUSY Redis is busy running a script. You can only call SCRIPT KILL.' \
+	'MASTERDOWN Link with MASTER is down.' \
+	'ERR max number of clients reached'; do
+	before=$(objects)
+	line say "$words"
+	post
+	is "$code $(field .error)" '503 unavailable' \
+		"${words%% *}: a submission is refused"
+	like "$(field .message)" "$words" '… in its words'
+	line pass
+	nothing_new "$before"
+done
+
+# As after a restart of the machine: davitd is up before Redis has read all.
+stop_davitd
+waiting=$(deploy "$url")
+count=$(complaints)
+line say 'LOADING Redis is loading the dataset in memory'
+start davitd "$T/libexec/davitd" -c "$T/davit.conf"
+away 'Redis is loading' LOADING line pass
+deployed "$waiting" '… and what waited in it is deployed'
+is "$(rcli llen build-queue) $(rcli llen "davit:taken:$worker")" '0 0' \
+	'… nothing is forgotten in a list'
 
 # --- Redis that is slow, or cut off ---
 
