@@ -74,7 +74,7 @@ send_part(struct visit *v, const struct manifest_file *f, int status,
 	struct store_object o;
 	int rc = -1;
 
-	if ((r = cache_read(v->site->cache, v->store, v->id, f, from, &o,
+	if ((r = cache_read(v->cache, v->store, v->id, f, from, &o,
 		 e)) == NULL) {
 		err_within(e, "%s", key);
 		goto out;
@@ -117,7 +117,7 @@ hand_over(struct visit *v, const struct manifest_file *f)
 	struct buf path = BUF_INIT;
 
 	add_encoded(&path, key);
-	reply_header(v->reply, "X-Sendfile", "%s/%s", v->site->sendfile,
+	reply_header(v->reply, "X-Sendfile", "%s/%s", v->sendfile,
 	    buf_str(&path));
 	reply_start(v->reply, 200, dress(v, f->type), -1);
 	buf_clear(&path);
@@ -171,16 +171,16 @@ has_forms(const struct manifest_file *f)
 static void
 complete(struct visit *v, const struct manifest_file *f)
 {
-	if (v->site->cache == NULL || !has_forms(f))
+	if (v->cache == NULL || !has_forms(f))
 		return;
 	for (int k = 0; k < MANIFEST_NENCODINGS; k++) {
 		struct manifest_file form = form_of(f, k);
 
 		if (form.size > 0)
-			cache_has(v->site->cache, v->store, v->id, &form);
+			cache_has(v->cache, v->store, v->id, &form);
 		free_form(&form);
 	}
-	cache_has(v->site->cache, v->store, v->id, f);
+	cache_has(v->cache, v->store, v->id, f);
 }
 
 /* ---- answers ---- */
@@ -193,8 +193,8 @@ send_form(struct visit *v, const struct manifest_file *f, const char *etag,
 	const struct request *request = v->request;
 	int64_t from = 0, to = f->size;
 
-	if (v->site->sendfile != NULL && f->size > STREAM_STEP &&
-	    cache_has(v->site->cache, v->store, v->id, f)) {
+	if (v->sendfile != NULL && f->size > STREAM_STEP &&
+	    cache_has(v->cache, v->store, v->id, f)) {
 		hand_over(v, f);
 		return 0;
 	}

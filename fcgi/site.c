@@ -3,6 +3,7 @@
  * a site, its manifest what there is; fcgi/resolve decides, and the file comes
  * from the store.
  */
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -98,6 +99,35 @@ find_left(struct visit *v)
 	return NULL;
 }
 
+/* Is it a page that a file stands before, "a.html" beside "a"? */
+static bool
+is_shadowed(struct manifest *m, const struct manifest_file *f)
+{
+	static const char ending[] = ".html";
+	size_t len = strlen(f->path), tail = sizeof(ending) - 1;
+	char *bare;
+	bool is;
+
+	if (len <= tail || strcmp(f->path + len - tail, ending) != 0)
+		return false;
+	bare = xstrndup(f->path, len - tail);
+	is = manifest_find(m, bare) != NULL;
+	free(bare);
+	return is;
+}
+
+/* Alone in the cache, such a page would be what web servers show for "/a". */
+static void
+choose_place(struct visit *v, struct manifest *m, const struct manifest_file *f)
+{
+	bool near = v->site->cache == NULL;
+
+	if (near || f == NULL || !is_shadowed(m, f)) {
+		v->cache = v->site->cache;
+		v->sendfile = v->site->sendfile;
+	}
+}
+
 static int
 answer(struct visit *v, struct err *e)
 {
@@ -121,6 +151,7 @@ answer(struct visit *v, struct err *e)
 	r = resolve_path(m, &q, request_variable(request, "HTTP_ACCEPT"));
 	v->nheaders = rules_headers(manifest_rules(m), request->path,
 	    &v->headers);
+	choose_place(v, m, r.file);
 	if (r.redirect != REDIRECT_NONE)
 		send_redirect(v, &r);
 	else if (r.status == 404 && (left = find_left(v)) != NULL)
@@ -187,6 +218,17 @@ open_cache(const struct conf *conf)
 	return cache;
 }
 
+/* Where the web server may look for files: the directory of the store, or of
+ * a cache that can be used. */
+static const char *
+sendfile_directory(const struct site *site)
+{
+	if (site->cache == NULL &&
+	    strncmp(site->parts.conf->store, "dir ", 4) != 0)
+		return NULL;
+	return getenv("DAVIT_SENDFILE");
+}
+
 static void
 tend(void *arg)
 {
@@ -205,11 +247,11 @@ main(void)
 		return 1;
 	site.shelf = shelf_new();
 	site.gone = gone_new();
-	site.sendfile = getenv("DAVIT_SENDFILE");
 	if ((site.cache = open_cache(site.parts.conf)) != NULL) {
 		responder.chore = tend;
 		responder.chore_ms = cache_chore_ms(site.cache);
 	}
+	site.sendfile = sendfile_directory(&site);
 	rc = responder_run(&responder);
 	cache_free(site.cache);
 	gone_free(site.gone);

@@ -37,6 +37,8 @@ struct visit {
 	char id[ID_LENGTH + 1];	/* of the deployment; "": not known yet */
 	char name[ALIAS_MAX_BYTES + 1];	/* of an alias that the host may be */
 	struct alias *alias;		/* that it is */
+	struct cache *cache;		/* for the file; NULL: for none */
+	const char *sendfile;		/* NULL: the file is on no disk */
 	struct rules_header *headers;	/* of the site's _headers */
 	size_t nheaders;
 };
