@@ -1,7 +1,9 @@
 #!/bin/bash
-# What sites answer is the same on every web server: conformance.tsv, on
-# Apache with mod_fcgid, Apache with mod_proxy_fcgi, lighttpd and nginx.  The
-# sites are published by davit-build.
+# What sites answer is the same on every web server and from every store:
+# conformance.tsv, on Apache with mod_fcgid, Apache with mod_proxy_fcgi,
+# lighttpd and nginx, with a store in a directory and with one on S3 (Swift),
+# of which each has a cache that site.fcgi fills.  The sites are published by
+# davit-build.
 # shellcheck disable=SC2119,SC2154
 
 here=$(cd "$(dirname "$0")" && pwd)
@@ -9,6 +11,8 @@ here=$(cd "$(dirname "$0")" && pwd)
 . "$here/tap.sh"
 # shellcheck source=services.sh
 . "$here/services.sh"
+# shellcheck source=swift.sh
+. "$here/swift.sh"
 
 need jq curl tar zstd
 services_begin
@@ -16,13 +20,14 @@ write_conf
 
 # --- the sites ---
 
+sites=$T/tmp/sites
 declare -A id_of=([plain]=conform001 [own404]=conform002 [spa]=conform003
 	[two00]=conform004 [rules]=conform005 [forced]=conform006
 	[half]=conform007 [coded]=conform008 [always]=conform009)
 secret='the § is in no answer'
 
 put() { # SITE PATH [CONTENTS]
-	local file=$T/tmp/sites/$1/$2
+	local file=$sites/$1/$2
 	mkdir -p "$(dirname "$file")"
 	printf '%s' "${3-$2 of $1}" >"$file"
 }
@@ -30,7 +35,7 @@ put() { # SITE PATH [CONTENTS]
 publish() { # SITE
 	local id=${id_of[$1]}
 	mkdir -p "$T/store/output"
-	tar -C "$T/tmp/sites/$1" -cf - . | zstd -q \
+	tar -C "$sites/$1" -cf - . | zstd -q \
 		>"$T/store/output/$id.tar.zst"
 	own "$T/store"
 	printf '{"id":"%s","state":"queued","attempt":1,"output":"."}' "$id" |
@@ -56,8 +61,8 @@ put plain app.js 'console.log("app")'
 put plain empty.txt ''
 put plain shell.php '<?php echo 1+1;'
 put plain ssi.shtml '<!--#exec cmd="id" -->'
-chmod 755 "$T/tmp/sites/plain/run.cgi"
-head -c 200000 /dev/urandom >"$T/tmp/sites/plain/big.bin"
+chmod 755 "$sites/plain/run.cgi"
+head -c 200000 /dev/urandom >"$sites/plain/big.bin"
 for file in index.html 404.html blog/404.html blogs/x; do
 	put own404 "$file"
 done
@@ -96,7 +101,7 @@ for file in index.html 404.html new.txt moved.txt bare.txt joined.txt \
 	assets/main.8f3a2b1c.js download/x.bin; do
 	put forced "$file"
 done
-cp "$T/tmp/sites/plain/big.bin" "$T/tmp/sites/forced"
+cp "$sites/plain/big.bin" "$sites/forced"
 put forced _redirects '/moved.txt /new.txt 302!
 /shop/* /shop.html 200
 /home /home.html 301!
@@ -126,8 +131,8 @@ put coded small.js
 put coded own.tar.gz
 put coded own.js "$(yes own | head -n 500)"
 put coded own.js.gz 'a file of its own'
-mkdir "$T/tmp/sites/always"
-cp "$T/tmp/sites/coded/app.js" "$T/tmp/sites/always"
+mkdir "$sites/always"
+cp "$sites/coded/app.js" "$sites/always"
 put always index.html
 put always _headers '/*
   X-Frame-Options: DENY
@@ -150,7 +155,7 @@ for site in coded always; do
 	dist=$T/store/dist/${id_of[$site]}
 	(cd "$dist" && find . -name '*.br' -o -name '*.gz') |
 		while read -r file; do
-			cp "$dist/$file" "$T/tmp/sites/$site/$file"
+			cp "$dist/$file" "$sites/$site/$file"
 		done
 done
 
@@ -251,7 +256,7 @@ judge() { # SITE STATUS HEADERS BODY
 	done
 	case $4 in
 	-) ;;
-	=*) cmp -s "$T/body" "$T/tmp/sites/$1/${4#=}" ||
+	=*) cmp -s "$T/body" "$sites/$1/${4#=}" ||
 		wrong+="not the bytes of ${4#=}; " ;;
 	\"*) [ "\"$(<"$T/body")\"" = "$4" ] || wrong+="not the body $4; " ;;
 	*) [[ $(tr -d '\0' <"$T/body") =~ ${4#\~} ]] ||
@@ -335,15 +340,86 @@ lighttpd_programs=('server.modules += ( "mod_cgi", "mod_ssi" )'
 	'cgi.assign = ( ".php" => "/bin/cat", ".cgi" => "" )'
 	'ssi.extension = ( ".shtml" )')
 
-for server in ${DAVIT_TEST_SERVERS:-mod_fcgid mod_proxy_fcgi lighttpd nginx}; do
-	case $server in
+serve() { # SERVER
+	case $1 in
 	mod_fcgid) start_apache "${programs[@]}" ;;
 	mod_proxy_fcgi) start_apache_proxy "${programs[@]}" ;;
 	lighttpd) start_lighttpd "${lighttpd_programs[@]}" ;;
-	*) start_"$server" ;;
+	*) start_"$1" ;;
 	esac
-	all "$server"
-	stop_"${server/#mod_*/apache}"
-done
+	all "$1, $2"
+	stop_"${1/#mod_*/apache}"
+}
 
+# --- all at once ---
+
+# A directory, a port and a cache of one's own, in a subshell.
+move_to() { # NAME [CONFIGURATION]
+	local store=$T/store share=$T/share libexec=$T/libexec
+	T=$T/$1
+	mkdir -p "$T"/{log,run,tmp,scratch}
+	ln -s "$share" "$libexec" "$T"
+	PORT=$(free_port)
+	URL=http://127.0.0.1:$PORT
+	if [ -n "${2:-}" ]; then
+		site_dir=$T/cache
+		sed "s|^site_port.*|site_port $PORT|" "$2" >"$T/davit.conf"
+		echo "site_cache $site_dir" >>"$T/davit.conf"
+	else
+		site_dir=$store
+		write_conf "store dir $store"
+	fi
+	mkdir -p "$site_dir"
+	own "$T"
+	export DAVIT_CONF=$T/davit.conf
+}
+
+answers=()
+start_serving() { # STORE [CONFIGURATION]
+	local server
+	for server in ${DAVIT_TEST_SERVERS:-mod_fcgid mod_proxy_fcgi lighttpd nginx}; do
+		(
+			move_to "$1.$server" "${2:-}"
+			serve "$server" "$1"
+			echo 'to the end'
+		) >"$T/tmp/$1.$server" 2>&1 &
+		answers+=($!:"$T/tmp/$1.$server")
+	done
+}
+
+# What they have found, as tests of this script.
+end_serving() {
+	local of line last
+	for of in "${answers[@]}"; do
+		wait "${of%%:*}"
+		last=
+		while IFS= read -r line; do
+			last=$line
+			case $line in
+			ok\ *) ok "${line#ok * - }" ;;
+			not\ ok\ *) not_ok "${line#not ok * - }" ;;
+			'#'*) printf '%s\n' "$line" ;;
+			*) diag "$line" ;;
+			esac
+		done <"${of#*:}"
+		is "$last" 'to the end' "$(basename "${of#*:}") was asked everything"
+	done
+	answers=()
+}
+
+# The store's objects, in a bucket.
+fill_bucket() { # CONFIGURATION
+	(cd "$T/store" && find dist manifests -type f |
+		"$top_builddir/tests/store_probe" "$1" tree '') \
+		>"$T/log/bucket" 2>&1 && return
+	not_ok 'the bucket is filled' "$(<"$T/log/bucket")"
+}
+
+start_serving dir
+start_swift
+make_bucket conform "$S3_URL"
+fill_bucket "$T/conform.conf"
+end_serving
+start_serving s3 "$T/conform.conf"
+end_serving
 done_testing
