@@ -52,6 +52,7 @@ copy_request(struct deployment *d, const struct deployment *old)
 	d->output = xstrdup_null(old->output);
 	d->framework = xstrdup_null(old->framework);
 	d->node = xstrdup_null(old->node);
+	d->alias = xstrdup_null(old->alias);
 	d->no_cache = old->no_cache;
 	d->has_ignored_keep = old->has_ignored_keep;
 	d->ignored_keep = old->ignored_keep;

@@ -6,13 +6,8 @@
 #include <strings.h>
 
 #include "lib/buf.h"
-#include "lib/deployment.h"
 #include "lib/err.h"
-#include "lib/fdio.h"
 #include "lib/json.h"
-#include "lib/ledger.h"
-#include "lib/log.h"
-#include "lib/manifest.h"
 #include "lib/mem.h"
 #include "lib/name.h"
 #include "lib/store.h"
@@ -191,10 +186,16 @@ from_json(const struct json *root, const char *name)
 
 /* ---- in the store ---- */
 
+char *
+alias_key(const char *name)
+{
+	return xasprintf(PREFIX "%s" SUFFIX, name);
+}
+
 struct alias *
 alias_load(struct store *store, const char *name, struct err *e)
 {
-	char *key = xasprintf(PREFIX "%s" SUFFIX, name);
+	char *key = alias_key(name);
 	struct buf text = BUF_INIT;
 	struct alias *a = NULL;
 	struct json *j = NULL;
@@ -209,178 +210,6 @@ out:
 	buf_clear(&text);
 	free(key);
 	return a;
-}
-
-int
-alias_hold(struct store *store, int *held, struct err *e)
-{
-	return store_lock(store, held, e);
-}
-
-/* id: NULL for none. */
-static int
-set_link(struct store *store, const char *name, const char *id, struct err *e)
-{
-	char *key = xasprintf("live/%s", name);
-	char *prefix = id == NULL ? NULL : xasprintf("dist/%s/", id);
-	int rc = store_link(store, key, prefix, e);
-
-	free(prefix);
-	free(key);
-	return rc;
-}
-
-/* Without it web servers ask site.fcgi, which is as right, and slower. */
-static void
-make_link(struct store *store, const char *name, const char *id)
-{
-	char *rules = manifest_rules_key(id);
-	struct store_object o;
-	struct err e;
-
-	if (store_head(store, rules, &o, &e) == -1 &&
-	    (e.code != ERR_NOTFOUND || set_link(store, name, id, &e) == -1))
-		log_warn("alias %s: no link: %s", name, e.msg);
-	free(rules);
-}
-
-static int
-save(struct store *store, const struct alias *a, struct err *e)
-{
-	struct json *j = alias_to_json(a);
-	char *text = json_text(j), *key = xasprintf(PREFIX "%s" SUFFIX,
-	    a->name);
-	int rc = store_put(store, key, "application/json", text,
-	    strlen(text), e);
-
-	free(key);
-	free(text);
-	json_free(j);
-	return rc;
-}
-
-int
-alias_move(struct store *store, struct alias *a, const char *id, int64_t now,
-    struct err *e)
-{
-	if (a->id[0] != '\0' && strcmp(a->id, id) != 0) {
-		if (a->npast == ALIAS_MAX_PAST)
-			a->npast--;
-		memmove(&a->past[1], &a->past[0],
-		    a->npast * sizeof(a->past[0]));
-		memcpy(a->past[0].id, a->id, sizeof(a->id));
-		a->past[0].left = now;
-		a->npast++;
-	}
-	memcpy(a->id, id, sizeof(a->id));
-	a->moved = now;
-	/* The link never says other than what is stored. */
-	if (set_link(store, a->name, NULL, e) == -1 ||
-	    save(store, a, e) == -1)
-		return -1;
-	make_link(store, a->name, id);
-	return 0;
-}
-
-static bool
-is_same(const char *a, const char *b)
-{
-	return a == NULL || b == NULL ? a == b : strcmp(a, b) == 0;
-}
-
-/* What it points at may be of the same ref, and newer: builds overtake each
- * other. */
-static int
-check_order(struct store *store, const struct alias *a,
-    const struct deployment *d, struct err *e)
-{
-	struct deployment *there;
-	struct err why;
-	int rc = 0;
-
-	if (a->id[0] == '\0' || strcmp(a->id, d->id) == 0)
-		return 0;
-	if ((there = ledger_get(store, a->id, &why)) == NULL) {
-		if (why.code != ERR_STORE)
-			return 0;
-		*e = why;
-		return -1;
-	}
-	if (is_same(there->url, d->url) && is_same(there->ref, d->ref) &&
-	    there->created > d->created)
-		rc = err_set(e, ERR_CONFLICT, "%s is newer", there->id);
-	deployment_free(there);
-	return rc;
-}
-
-/* A name that looks like an id would hide the deployment of that id. */
-static int
-check_hides(struct store *store, const char *name, struct err *e)
-{
-	char id[ID_LENGTH + 1];
-	struct deployment *d;
-	struct err why;
-
-	if (!name_is_id(name, strlen(name), id))
-		return 0;
-	if ((d = ledger_get(store, id, &why)) == NULL) {
-		if (why.code == ERR_NOTFOUND)
-			return 0;
-		*e = why;
-		return -1;
-	}
-	deployment_free(d);
-	return err_set(e, ERR_CONFLICT, "it is a deployment's id");
-}
-
-static int
-advance(struct store *store, const struct deployment *d, int64_t now,
-    struct err *e)
-{
-	struct alias *a = NULL;
-	int rc = ledger_is_deleted(store, d->id, e);
-
-	/* A build that has slept since it was ended elsewhere. */
-	if (rc == 1)
-		err_set(e, ERR_CONFLICT, "%s was deleted", d->id);
-	if (rc != 0)
-		return -1;
-	rc = -1;
-	if ((a = alias_load(store, d->alias, e)) == NULL && (e->code != ERR_NOTFOUND ||
-			     check_hides(store, d->alias, e) == -1))
-		return -1;
-	if (a == NULL)
-		a = alias_new(d->alias, d->owner);
-	if (!is_same(a->owner, d->owner))
-		err_set(e, ERR_DENIED, "it belongs to somebody else");
-	else if (check_order(store, a, d, e) == 0)
-		rc = alias_move(store, a, d->id, now, e);
-	alias_free(a);
-	return rc;
-}
-
-int
-alias_advance(struct store *store, const struct deployment *d, int64_t now,
-    struct err *e)
-{
-	int held, rc = alias_hold(store, &held, e);
-
-	if (rc == 0)
-		rc = advance(store, d, now, e);
-	fdio_close(&held);
-	return rc;
-}
-
-int
-alias_delete(struct store *store, const char *name, struct err *e)
-{
-	char *key = xasprintf(PREFIX "%s" SUFFIX, name);
-	int rc = set_link(store, name, NULL, e);
-
-	if (rc == 0)
-		rc = store_delete(store, key, e);
-	free(key);
-	return rc;
 }
 
 struct each {

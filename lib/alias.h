@@ -56,17 +56,22 @@ struct alias *alias_new(const char *name, const char *owner);
 int alias_hold(struct store *, int *held, struct err *);
 
 /* Point it at id, and store that: all who load it from then on see it.  Where
- * the store is a directory, live/{name} is a link to dist/{id}, for web servers
+ * id turns out not to be live, it is moved back, and ERR_CONFLICT.  Where the
+ * store is a directory, live/{name} is a link to dist/{id}, for web servers
  * that look no further, unless its rules come before files. */
 int alias_move(struct store *, struct alias *, const char *id, int64_t now,
     struct err *);
 
 /* Point it at d, which is live now, as d->alias asks: made where there is
  * none.  -1 with ERR_DENIED where it is somebody else's, with ERR_CONFLICT
- * where it points at a newer deployment of the same ref already, or hides a
- * deployment. */
+ * where it points at a newer deployment of the same ref already, was moved on
+ * from d, or hides a deployment.  It can be done again. */
 int alias_advance(struct store *, const struct deployment *d, int64_t now,
     struct err *);
+
+/* id is not live any more: what points at it goes back to what it pointed at
+ * before and is live, or is deleted. */
+int alias_leave(struct store *, const char *id, struct err *);
 
 int alias_delete(struct store *, const char *name, struct err *);
 
@@ -77,6 +82,9 @@ int alias_each(struct store *, int (*fn)(void *arg, const struct alias *),
 /* 1 with the name of one that points at id; 0: none does; -1. */
 int alias_find(struct store *, const char *id,
     char name[ALIAS_MAX_BYTES + 1], struct err *);
+
+/* "aliases/{name}.json"; owned by the caller. */
+char *alias_key(const char *name);
 
 /* As it is stored and shown.  Owned by the caller. */
 struct json *alias_to_json(const struct alias *);

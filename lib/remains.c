@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 
+#include "lib/err.h"
 #include "lib/ingest.h"
 #include "lib/manifest.h"
 #include "lib/mem.h"
@@ -15,6 +16,22 @@ drop(struct store *store, char *key, struct err *e)
 
 	free(key);
 	return rc;
+}
+
+int
+remains_is_live(struct store *store, const char *id, struct err *e)
+{
+	char *key = manifest_key(id);
+	struct store_object o;
+	struct err why;
+	int rc = store_head(store, key, &o, &why);
+
+	free(key);
+	if (rc == 0)
+		return 1;
+	if (e != NULL)
+		*e = why;
+	return why.code == ERR_NOTFOUND ? 0 : -1;
 }
 
 int

@@ -8,6 +8,9 @@
 struct err;
 struct store;
 
+/* 1: it has a manifest; 0; -1. */
+int remains_is_live(struct store *, const char *id, struct err *);
+
 /* The manifest, and what goes with it: no visitor sees the site from then on,
  * on any server. */
 int remains_hide_site(struct store *, const char *id, struct err *);

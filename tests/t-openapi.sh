@@ -126,10 +126,13 @@ ask GET "/status/$full"
 
 # A live one, which an alias may point at, and another.
 live=liveliveaa
+mkdir -p "$T/store/manifests"
 for i in $live liveliveab; do
+	echo '{}' >"$T/store/manifests/$i.json"
 	rcli hset "davit:deployment:$i" id $i state deployed owner alice \
 		url http://x.test/a created 1 updated 1 attempt 1 >/dev/null
 done
+own "$T/store/manifests"
 ask_aliases
 ask PUT /aliases/news -d "{\"id\": \"$live\"}"
 ask PUT /aliases/news -d '{"id": "liveliveab"}'

@@ -157,6 +157,7 @@ api DELETE /aliases/meets >/dev/null
 # --- redeploying ---
 
 job=$(jq -cn --arg url "$url" '{url: $url, output: "out", env: {A: "hush"},
+	alias: "carried",
 	build: "mkdir out; cp index.html out; echo a=$A >>out/index.html"}')
 old=$(deployed "$job")
 is "$(site "$old" / | xargs)" '<h1>page</h1> a=hush' 'a site is built'
@@ -173,6 +174,11 @@ is "$(api GET "/status/$again" | jq -c '[.url, .build, .commit]')" \
 	'… by its record, too'
 is "$(api GET "/status/$again" | jq -r .source.from)" "$old" \
 	'… which tells whose source it was'
+carried_by() { # ID
+	[ "$(api GET /aliases/carried | jq -r .id)" = "$1" ]
+}
+runs '… and has taken its alias over' carried_by "$again"
+before=$again
 ask POST "/deployments/$old/redeploy" -d '{"env": {"A": "sush"}}'
 again=$(field .id)
 is "$code $(field .note)" '200 null' 'an environment may be given again'
@@ -190,6 +196,19 @@ is "$code" 404 'nor what is not there'
 is "$(find "$T/store/output" -type f -newer "$T/store/manifests/$again.json")" '' \
 	'refused, it leaves nothing'
 poll_until 30 settled
+
+# --- an alias that was moved to what has ended otherwise ---
+
+# As where a cancel, or the last attempt's death, comes after the move.
+runs 'the last one has the alias' carried_by "$again"
+rcli hset "davit:deployment:$again" state canceled >/dev/null
+rcli sadd davit:settling "$again" >/dev/null
+poll_until 30 settled
+runs 'it goes back to the one before' carried_by "$before"
+is "$(site carried / | xargs)" '<h1>page</h1> a=' '… which is seen there'
+is "$(site "$again" / -o /dev/null -w '%{http_code}')" 404 \
+	'… and the other one nowhere'
+api DELETE /aliases/carried >/dev/null
 for name in "$old" "$again"; do
 	ask DELETE "/deployments/$name"
 done

@@ -11,6 +11,7 @@
 #include "lib/conf.h"
 #include "lib/err.h"
 #include "lib/fdio.h"
+#include "lib/remains.h"
 #include "lib/store.h"
 
 struct fixture {
@@ -46,6 +47,25 @@ end(void **state)
 	fdio_remove_tree(f->root, NULL);
 	free(f);
 	return 0;
+}
+
+/* Sites of these letters, ten times each. */
+static void
+make_live(const struct fixture *f, const char *letters)
+{
+	char key[] = "manifests/??????????.json";
+
+	for (; *letters != '\0'; letters++) {
+		memset(key + strlen("manifests/"), *letters, ID_LENGTH);
+		assert_int_equal(store_put(f->store, key, "", "{}", 2, NULL),
+		    0);
+	}
+}
+
+static void
+make_dead(const struct fixture *f, const char *id)
+{
+	assert_int_equal(remains_hide_site(f->store, id, NULL), 0);
 }
 
 static const char *
@@ -115,6 +135,7 @@ it_moves_and_remembers(void **state)
 	struct alias *a = alias_new("blog", "alice");
 	struct err e;
 
+	make_live(f, "ab");
 	assert_null(alias_load(f->store, "blog", &e));
 	assert_int_equal(e.code, ERR_NOTFOUND);
 	assert_int_equal(alias_move(f->store, a, "aaaaaaaaaa", 1000, &e), 0);
@@ -159,6 +180,7 @@ each_is_told(void **state)
 
 	assert_int_equal(alias_each(f->store, count, &n, NULL), 0);
 	assert_int_equal(n, 0);
+	make_live(f, "a");
 	for (size_t i = 0; i < 3; i++) {
 		struct alias *a = alias_new(names[i], NULL);
 
@@ -204,6 +226,7 @@ a_link_goes_with_it(void **state)
 	struct fixture *f = *state;
 	struct alias *a = alias_new("blog", NULL);
 
+	make_live(f, "abc");
 	store_put(f->store, "manifests/cccccccccc.rules", "text/plain", "", 0,
 	    NULL);
 	assert_int_equal(alias_move(f->store, a, "aaaaaaaaaa", 1, NULL), 0);
@@ -219,7 +242,75 @@ a_link_goes_with_it(void **state)
 	alias_free(a);
 }
 
-/* A record of that ref, as it is in the store. */
+static void
+expect_at(const struct fixture *f, const char *id, size_t npast)
+{
+	struct alias *a = alias_load(f->store, "blog", NULL);
+
+	assert_non_null(a);
+	assert_string_equal(a->id, id);
+	assert_int_equal(a->npast, npast);
+	alias_free(a);
+}
+
+/* As where a deployment is deleted just then, on a store without a lock. */
+static void
+it_goes_back_from_what_is_not_live(void **state)
+{
+	struct fixture *f = *state;
+	struct alias *a = alias_new("blog", NULL);
+	struct err e;
+
+	assert_int_equal(alias_move(f->store, a, "aaaaaaaaaa", 1, &e), -1);
+	assert_int_equal(e.code, ERR_CONFLICT);
+	assert_null(alias_load(f->store, "blog", &e));
+	assert_int_equal(e.code, ERR_NOTFOUND);
+
+	make_live(f, "ab");
+	alias_free(a);
+	a = alias_new("blog", NULL);
+	assert_int_equal(alias_move(f->store, a, "aaaaaaaaaa", 1, &e), 0);
+	assert_int_equal(alias_move(f->store, a, "bbbbbbbbbb", 2, &e), 0);
+	assert_int_equal(alias_move(f->store, a, "cccccccccc", 3, &e), -1);
+	assert_int_equal(e.code, ERR_CONFLICT);
+	expect_at(f, "bbbbbbbbbb", 1);
+	expect_link(f, "../dist/bbbbbbbbbb");
+	alias_free(a);
+}
+
+static void
+it_leaves_what_has_ended_otherwise(void **state)
+{
+	struct fixture *f = *state;
+	static const char *const ids[] = { "aaaaaaaaaa", "bbbbbbbbbb",
+		"cccccccccc" };
+	struct alias *a = alias_new("blog", "alice");
+	struct err e;
+
+	make_live(f, "abc");
+	for (size_t i = 0; i < 3; i++)
+		assert_int_equal(alias_move(f->store, a, ids[i], 1, &e), 0);
+	alias_free(a);
+	assert_int_equal(alias_leave(f->store, "bbbbbbbbbb", &e), 0);
+	expect_at(f, "cccccccccc", 2);
+
+	/* past what was deleted meanwhile */
+	make_dead(f, "bbbbbbbbbb");
+	make_dead(f, "cccccccccc");
+	assert_int_equal(alias_leave(f->store, "cccccccccc", &e), 0);
+	expect_at(f, "aaaaaaaaaa", 0);
+	expect_link(f, "../dist/aaaaaaaaaa");
+	assert_int_equal(alias_leave(f->store, "cccccccccc", &e), 0);
+	expect_at(f, "aaaaaaaaaa", 0);
+
+	make_dead(f, "aaaaaaaaaa");
+	assert_int_equal(alias_leave(f->store, "aaaaaaaaaa", &e), 0);
+	assert_null(alias_load(f->store, "blog", &e));
+	assert_int_equal(e.code, ERR_NOTFOUND);
+	expect_link(f, "");
+}
+
+/* A record of that ref, as it is in the store, and live. */
 static struct deployment *
 deployed(const struct fixture *f, const char *id, const char *ref,
     int64_t created, const char *owner)
@@ -233,6 +324,7 @@ deployed(const struct fixture *f, const char *id, const char *ref,
 	d->owner = owner == NULL ? NULL : strdup(owner);
 	d->alias = strdup("blog");
 	assert_int_equal(ledger_put(f->store, d, NULL), 0);
+	make_live(f, (const char[]){ id[0], '\0' });
 	return d;
 }
 
@@ -275,6 +367,33 @@ it_advances_and_never_goes_back(void **state)
 	    ERR_DENIED, "dddddddddd");
 }
 
+/* davitd died after the alias was moved and before it could tell Redis; then
+ * somebody has moved the alias on, and the build is repeated. */
+static void
+a_build_that_is_repeated_takes_it_from_nobody(void **state)
+{
+	struct fixture *f = *state;
+	struct deployment *d;
+	struct alias *a;
+
+	make_live(f, "a");
+	a = alias_new("blog", "alice");
+	assert_int_equal(alias_move(f->store, a, "aaaaaaaaaa", 1, NULL), 0);
+	expect_advance(f, deployed(f, "bbbbbbbbbb", "main", 5, "alice"),
+	    ERR_NONE, "bbbbbbbbbb");
+	alias_free(a);
+	a = alias_load(f->store, "blog", NULL);
+	assert_int_equal(alias_move(f->store, a, "aaaaaaaaaa", 10, NULL), 0);
+	expect_advance(f, deployed(f, "bbbbbbbbbb", "main", 5, "alice"),
+	    ERR_CONFLICT, "aaaaaaaaaa");
+
+	/* it has slept since, and was ended elsewhere */
+	d = deployed(f, "cccccccccc", "main", 6, "alice");
+	make_dead(f, "cccccccccc");
+	expect_advance(f, d, ERR_CONFLICT, "aaaaaaaaaa");
+	alias_free(a);
+}
+
 int
 main(void)
 {
@@ -287,6 +406,12 @@ main(void)
 		    end),
 		cmocka_unit_test_setup_teardown(
 		    it_advances_and_never_goes_back, begin, end),
+		cmocka_unit_test_setup_teardown(
+		    a_build_that_is_repeated_takes_it_from_nobody, begin, end),
+		cmocka_unit_test_setup_teardown(
+		    it_goes_back_from_what_is_not_live, begin, end),
+		cmocka_unit_test_setup_teardown(
+		    it_leaves_what_has_ended_otherwise, begin, end),
 		cmocka_unit_test_setup_teardown(each_is_told, begin, end),
 		cmocka_unit_test_setup_teardown(a_damaged_one_is_told, begin,
 		    end),

@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 
+#include "lib/alias.h"
 #include "lib/buf.h"
 #include "lib/conf.h"
 #include "lib/deployment.h"
@@ -96,15 +97,29 @@ out:
 	return rc;
 }
 
+/* The manifest first, so that no alias comes to point at it any more; then
+ * those that do; then the files, which web servers find by them.  At what was
+ * never told to be deployed, only its own alias can point. */
+static int
+drop_site(struct store *store, const struct deployment *d, struct err *e)
+{
+	bool named = d->state == STATE_DEPLOYED || d->alias != NULL;
+
+	if (remains_hide_site(store, d->id, e) == -1 ||
+	    (named && alias_leave(store, d->id, e) == -1))
+		return -1;
+	return remains_drop_site(store, d->id, e);
+}
+
 /* A site is live if and only if its deployment is "deployed".  The last attempt
- * may have got as far as the manifest, or left files, and died before it could
- * tell. */
+ * may have got as far as the manifest and its alias, or left files, and died
+ * before it could tell. */
 static int
 keep(struct queue *q, struct store *store, const struct deployment *d,
     struct err *e)
 {
 	if ((d->state != STATE_DEPLOYED &&
-		remains_drop_site(store, d->id, e) == -1) ||
+		drop_site(store, d, e) == -1) ||
 	    copy_log(q, store, d, e) == -1)
 		return -1;
 	return ledger_put(store, d, e);
@@ -116,7 +131,7 @@ static int
 drop(struct store *store, const struct deployment *d, struct err *e)
 {
 	if (ledger_put(store, d, e) == -1 ||
-	    remains_drop_site(store, d->id, e) == -1 ||
+	    drop_site(store, d, e) == -1 ||
 	    remains_drop_source(store, d->id, e) == -1)
 		return -1;
 	return remains_drop_log(store, d->id, e);

@@ -10,7 +10,6 @@
 #include "lib/fdio.h"
 #include "lib/ledger.h"
 #include "lib/log.h"
-#include "lib/manifest.h"
 #include "lib/mem.h"
 #include "lib/name.h"
 #include "lib/queue.h"
@@ -277,20 +276,20 @@ take_log(void *arg, const char *key, const struct store_object *o)
 	return rc;
 }
 
-/* 1: there is none. */
+/* A site that is live and has no record is not ours to judge. */
 static int
-lacks_manifest(struct sweep *s, const char *id)
+take_strange_files(struct sweep *s, const char *id, int64_t made)
 {
-	char *key = manifest_key(id);
-	int rc = store_head(s->store, key, NULL, s->e);
+	int rc = is_strange(s, id, made);
 
-	free(key);
-	if (rc == -1)
-		return s->e->code == ERR_NOTFOUND ? 1 : -1;
-	return 0;
+	if (rc != 1)
+		return rc;
+	if ((rc = remains_is_live(s->store, id, s->e)) != 0)
+		return rc == -1 ? -1 : 0;
+	return done(s, remains_drop_site(s->store, id, s->e),
+	    "files without a record,", id);
 }
 
-/* A site that is live and has no record is not ours to judge. */
 static int
 take_files(void *arg, const char *name, const struct store_object *o)
 {
@@ -303,13 +302,8 @@ take_files(void *arg, const char *name, const struct store_object *o)
 		return 0;
 	if ((rc = look_up(s, id, &d)) == -1)
 		return -1;
-	if (rc == 0) {
-		if ((rc = is_strange(s, id, o->modified_ms)) == 1 &&
-		    (rc = lacks_manifest(s, id)) == 1)
-			rc = done(s, remains_drop_site(s->store, id, s->e),
-			    "files without a record,", id);
-		return rc;
-	}
+	if (rc == 0)
+		return take_strange_files(s, id, o->modified_ms);
 	rc = !may_be_live(d) && is_settled(s, d) ? settle_again(s, id) : 0;
 	deployment_free(d);
 	return rc;
