@@ -5,7 +5,8 @@
  *
  * DAVIT_CRASH names a file that holds a program's name and a number, "davitd
  * 3".  Each point that the program passes counts down; at the third one the
- * file is removed and the process ends, so that it dies once.
+ * file is removed and the process ends, so that it dies once.  What was called
+ * with a long option counts by itself: "davit-build--clean 1".
  */
 #ifndef DAVIT_LIB_CRASH_H
 #define DAVIT_LIB_CRASH_H
