@@ -24,6 +24,9 @@
 #define FULL_BYTES (256 * 1024)
 #define FULL_FILES 64
 
+/* Of an exit status as a line. */
+#define STATUS_MAX_BYTES 8
+
 struct box {
 	struct box_spec spec;
 	struct docker *docker;
@@ -32,6 +35,7 @@ struct box {
 	char *dir;		/* the site's, in the container */
 	char **env;		/* of commands */
 	struct helper output;	/* reads the output */
+	bool waits;		/* it has been started, and not told to go */
 };
 
 /* ---- making and removing ---- */
@@ -164,12 +168,13 @@ box_close(struct box *b)
 
 static int
 begin_helper(struct box *b, struct helper *h, const char *const *argv,
-    struct err *e)
+    bool input, struct err *e)
 {
 	const struct helper_spec spec = { .docker = b->docker,
 		.container = b->container,
 		.watch = b->spec.watch,
-		.cwd = b->dir };
+		.cwd = b->dir,
+		.input = input };
 
 	return helper_start(h, &spec, argv, e);
 }
@@ -179,7 +184,7 @@ static int
 run_helper(struct box *b, struct helper *h, const char *const *argv,
     int *status, struct err *e)
 {
-	if (begin_helper(b, h, argv, e) == -1)
+	if (begin_helper(b, h, argv, false, e) == -1)
 		return -1;
 	return docker_process_finish(h->process, status, e);
 }
@@ -231,22 +236,44 @@ unpacked(struct box *b, struct helper *h, int status, struct err *e)
 	    "the source cannot be unpacked: %.200s", words);
 }
 
+/* The entry process tells it in a line. */
+static int
+read_status(struct helper *h, int *status, struct err *e)
+{
+	int rc = 1;
+
+	while (rc == 1 && h->out.len < STATUS_MAX_BYTES &&
+	    memchr(buf_str(&h->out), '\n', h->out.len) == NULL)
+		rc = docker_process_step(h->process, e);
+	if (rc == -1)
+		return -1;
+	*status = isdigit((unsigned char)buf_str(&h->out)[0])
+	    ? (int)strtol(buf_str(&h->out), NULL, 10)
+	    : -1;
+	if (*status == -1)
+		return err_set(e, ERR_DOCKER, "the container has ended before "
+		    "it had the source: %.200s", helper_words(h));
+	return 0;
+}
+
 int
 box_fill(struct box *b, struct store *store, struct err *e)
 {
-	static const char *const argv[] = { "tar", "-x", "-f", "-", NULL };
+	const struct helper_spec spec = { .docker = b->docker,
+		.container = b->container,
+		.watch = b->spec.watch };
 	struct helper h;
 	struct err end;
 	int rc = -1, status;
 
-	if (box_helper(b, &h, argv, true, e) == -1)
+	if (helper_attach(&h, &spec, e) == -1)
 		goto out;
 	rc = checkout_pack(store, b->spec.conf, b->spec.job->id, pour, &h, e);
 	/* A tar that no longer reads has said why, or will. */
 	if (rc == -1 && e->code != ERR_REMOTE)
 		goto out;
 	if (docker_process_end(h.process, &end) == -1 ||
-	    docker_process_finish(h.process, &status, &end) == -1 ||
+	    read_status(&h, &status, &end) == -1 ||
 	    unpacked(b, &h, status, &end) == -1) {
 		*e = end;
 		rc = -1;
@@ -269,9 +296,11 @@ log_output(void *arg, enum dstream_which which, const char *data, size_t len,
 	return 0;
 }
 
-/* *status is the command's; -1: it could not be run to its end. */
+/* *status is the command's; -1: it could not be run to its end.  meanwhile is
+ * called once it has begun, and may fail. */
 static int
-run(struct box *b, const char *command, int *status, struct err *e)
+run(struct box *b, const char *command, void (*meanwhile)(struct box *),
+    int *status, struct err *e)
 {
 	const char *const argv[] = { "/bin/sh", "-c", command, NULL };
 	struct docker_command c = { .argv = argv,
@@ -284,6 +313,8 @@ run(struct box *b, const char *command, int *status, struct err *e)
 	buildlog_mark(b->spec.log);
 	p = docker_exec(b->docker, b->container, &c, b->spec.watch, log_output,
 	    b->spec.log, e);
+	if (p != NULL && meanwhile != NULL)
+		meanwhile(b);
 	rc = p == NULL ? -1 : docker_process_finish(p, status, e);
 	docker_process_free(p);
 	return rc;
@@ -366,23 +397,12 @@ failed(struct box *b, const char *command, int status, enum err_code failure,
 }
 
 int
-box_run(struct box *b, const char *command, enum err_code failure,
-    struct err *e)
-{
-	int status;
-
-	if (run(b, command, &status, e) == -1)
-		return -1;
-	return status == 0 ? 0 : failed(b, command, status, failure, e);
-}
-
-int
 box_install(struct box *b, const char *command, struct err *e)
 {
 	char *again;
 	int status, rc;
 
-	if (run(b, command, &status, e) == -1)
+	if (run(b, command, NULL, &status, e) == -1)
 		return -1;
 	if (status == 0)
 		return 0;
@@ -393,7 +413,9 @@ box_install(struct box *b, const char *command, struct err *e)
 	    "package.json; trying once more without it.  Run 'npm install' "
 	    "and commit the lock file.");
 	again = xasprintf("npm install%s", command + 6);
-	rc = box_run(b, again, ERR_INSTALL, e);
+	rc = run(b, again, NULL, &status, e);
+	if (rc == 0 && status != 0)
+		rc = failed(b, again, status, ERR_INSTALL, e);
 	free(again);
 	return rc;
 }
@@ -402,11 +424,14 @@ box_install(struct box *b, const char *command, struct err *e)
 
 /* First one with an index.html, then any; a * stands for one directory.  The
  * empty IFS keeps blanks in names.  The name goes before the tar: a process of
- * its own for it would cost 45 ms.  Symbolic links come as they are: publishing
+ * its own for it would cost 45 ms.  It is started while the build runs, for as
+ * much, and waits for a line; the directory may have been made anew since.
+ * Symbolic links come as they are: publishing
  * follows those that stay in the output.  Hard links come as files of their
  * own.  Of the whole checkout, what no site has would only cost time. */
 static const char read_output[] =
     "IFS=\n"
+    "read -r go && cd \"$PWD\" || exit 1\n"
     "for want in index any; do for c in \"$@\"; do for d in \"$c\" $c; do\n"
     "	[ -d \"$d\" ] || continue\n"
     "	[ $want = any ] || [ -f \"$d/index.html\" ] || continue\n"
@@ -449,18 +474,40 @@ start_output(struct box *b, struct err *e)
 	for (char **o = plan->outputs; o != NULL && *o != NULL; o++)
 		argv[n++] = *o;
 	helper_free(&b->output);
-	rc = begin_helper(b, &b->output, argv, e);
+	rc = begin_helper(b, &b->output, argv, true, e);
+	b->waits = rc == 0;
 	free(argv);
 	return rc;
 }
 
-/* What comes up to the first NUL.  Without one, there is no output. */
+/* A failure tells when the output is wanted. */
+static void
+prepare_output(struct box *b)
+{
+	start_output(b, NULL);
+}
+
+int
+box_build(struct box *b, const char *command, struct err *e)
+{
+	int status;
+
+	if (run(b, command, prepare_output, &status, e) == -1)
+		return -1;
+	return status == 0 ? 0 : failed(b, command, status, ERR_BUILD, e);
+}
+
+/* What comes up to the first NUL: the name of the directory.  Without one,
+ * there is no output. */
 static int
 read_name(struct box *b, struct buf *name, struct err *e)
 {
 	ssize_t n;
 	char c;
 
+	b->waits = false;
+	if (docker_process_write(b->output.process, "go\n", 3, e) == -1)
+		return -1;
 	while ((n = helper_read(&b->output, &c, 1, e)) == 1 && c != '\0')
 		if (name->len < PATH_MAX_BYTES)
 			buf_add(name, &c, 1);
@@ -472,11 +519,15 @@ read_name(struct box *b, struct buf *name, struct err *e)
 	return missing(b->spec.plan, e);
 }
 
+/* The reader that has waited beside the build may have come to harm there. */
 char *
 box_output(struct box *b, struct err *e)
 {
 	struct buf name = BUF_INIT;
 
+	if (b->waits && read_name(b, &name, NULL) == 0)
+		return buf_take(&name);
+	buf_reset(&name);
 	if (start_output(b, e) == 0 && read_name(b, &name, e) == 0)
 		return buf_take(&name);
 	buf_clear(&name);

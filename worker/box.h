@@ -46,14 +46,13 @@ int box_helper(struct box *, struct helper *, const char *const *argv,
 /* The source of the deployment from the store. */
 int box_fill(struct box *, struct store *, struct err *);
 
-/* Run a command in the site's directory, with its output in the log.  A
- * status other than 0 is an error: failure, or ERR_BUILD_OOM or
- * ERR_BUILD_DISK where that was the reason. */
-int box_run(struct box *, const char *command, enum err_code failure,
-    struct err *);
+/* Run the command that builds, in the site's directory, with its output in the
+ * log.  A status other than 0 is ERR_BUILD, or ERR_BUILD_OOM or ERR_BUILD_DISK
+ * where that was the reason. */
+int box_build(struct box *, const char *command, struct err *);
 
-/* The same for installing: where a lock file of npm turns out not to fit its
- * package.json, it is tried once without. */
+/* The same for the one that installs, with ERR_INSTALL: where a lock file of
+ * npm turns out not to fit its package.json, it is tried once without. */
 int box_install(struct box *, const char *command, struct err *);
 
 /* Begin to read the output: which of the plan's directories there is, owned by

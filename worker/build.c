@@ -216,7 +216,7 @@ install_and_build(struct build *b, struct err *e)
 	if (b->plan->build != NULL) {
 		if (events_stage(events, STATE_BUILDING, STAGE_BUILD, e) ==
 			-1 ||
-		    box_run(b->box, b->plan->build, ERR_BUILD, e) == -1)
+		    box_build(b->box, b->plan->build, e) == -1)
 			return -1;
 		lap(b, "build");
 	}

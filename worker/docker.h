@@ -48,8 +48,9 @@ struct docker_spec {
 	int64_t attempt;
 };
 
-/* A container that idles, with a work directory of its user's at /work.  Its
- * id, owned by the caller, or NULL. */
+/* A container with a work directory of its user's at /work, which waits for a
+ * tar to unpack there (docker_attach()) and idles then.  Its id, owned by the
+ * caller, or NULL. */
 char *docker_create(struct docker *, const struct docker_spec *,
     struct err *);
 int docker_start(struct docker *, const char *container, struct err *);
@@ -95,6 +96,12 @@ struct docker_command {
 struct docker_process *docker_exec(struct docker *, const char *container,
     const struct docker_command *, struct watch *, dstream_sink *, void *arg,
     struct err *);
+
+/* The container's entry process, once: what is written to it is unpacked at
+ * /work.  Then it writes tar's exit status, as a line, and goes on. */
+struct docker_process *docker_attach(struct docker *, const char *container,
+    struct watch *, dstream_sink *, void *arg, struct err *);
+
 void docker_process_free(struct docker_process *);
 
 /* Give it all of this; -1 also where it no longer reads (ERR_REMOTE). */

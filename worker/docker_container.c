@@ -27,6 +27,19 @@
  * and then for a build. */
 #define SPARE_S (30 * 60)
 
+/* The entry process unpacks the source, which comes by the container's own
+ * input: a process of its own for that would cost 45 ms.  Then it tells tar's
+ * status and idles for as long as
+ * the build may last.  Where the source did not come, or not fit, there will be
+ * no build: the container ends. */
+static const char entry[] =
+    "PATH=/usr/local/bin:/usr/bin:/bin\n"
+    "timeout \"$1\" tar -x -f -\n"
+    "status=$?\n"
+    "echo \"$status\"\n"
+    "[ \"$status\" -eq 0 ] && exec sleep \"$2\"\n"
+    "exit \"$status\"\n";
+
 /* ---- what a container is ---- */
 
 static void
@@ -110,9 +123,13 @@ container_config(const struct docker_spec *spec)
 	const struct conf *c = spec->conf;
 	struct json *j = json_new_object(), *labels = json_new_object();
 	char *attempt = xasprintf("%lld", (long long)spec->attempt);
-	char *seconds = xasprintf("%lld", (long long)c->build_time +
-	    ENTRY_GRACE_S + (spec->id == NULL ? 2 * SPARE_S : 0));
-	const char *const sleep[] = { "sleep", seconds, NULL };
+	char *seconds = xasprintf("%lld",
+	    (long long)c->build_time + ENTRY_GRACE_S);
+	char *wait = xasprintf("%lld", spec->id == NULL
+		? (long long)2 * SPARE_S
+		: (long long)c->build_time);
+	const char *const argv[] = { "/bin/sh", "-c", entry, "sh", wait,
+		seconds, NULL };
 	const char *const nothing[] = { NULL };
 
 	json_set_string(labels, "davit", "1");
@@ -124,14 +141,17 @@ container_config(const struct docker_spec *spec)
 		json_set_string(labels, "davit.attempt", attempt);
 	}
 	json_set_string(j, "Image", spec->image);
-	set_strings(j, "Entrypoint", sleep);
+	set_strings(j, "Entrypoint", argv);
 	set_strings(j, "Cmd", nothing);
+	json_set_bool(j, "OpenStdin", true);
+	json_set_bool(j, "StdinOnce", true);
 	json_set_string(j, "User", "1000:1000");
 	json_set_string(j, "WorkingDir", "/work");
 	json_set(j, "Labels", labels);
 	json_set(j, "HostConfig", host_config(c));
 	free(attempt);
 	free(seconds);
+	free(wait);
 	return j;
 }
 

@@ -28,7 +28,8 @@
 struct docker_process {
 	struct docker *docker;
 	struct watch *watch;
-	char *id;
+	char *path;		/* where the engine tells of it */
+	bool entry;		/* it is a container's entry process */
 	int fd;
 	bool ended;
 	struct dstream stream;
@@ -79,14 +80,11 @@ create(struct docker *d, const char *container, const struct docker_command *c,
 	return id;
 }
 
-struct docker_process *
-docker_exec(struct docker *d, const char *container,
-    const struct docker_command *c, struct watch *watch, dstream_sink *sink,
-    void *arg, struct err *e)
+static struct docker_process *
+new_process(struct docker *d, struct watch *watch, dstream_sink *sink,
+    void *arg)
 {
 	struct docker_process *p = xcalloc(1, sizeof(*p));
-	struct docker_call attach = { .what = "start a process" };
-	struct buf early = BUF_INIT;
 
 	p->docker = d;
 	p->watch = watch;
@@ -94,21 +92,61 @@ docker_exec(struct docker *d, const char *container,
 	p->arg = arg;
 	p->fd = -1;
 	dstream_init(&p->stream);
-	if ((p->id = create(d, container, c, e)) == NULL)
-		goto bad;
-	attach.path = xasprintf("/exec/%s/start", p->id);
-	attach.body = json_new_object();
-	json_set_bool(attach.body, "Detach", false);
-	json_set_bool(attach.body, "Tty", false);
-	p->fd = docker_call_stream(d, &attach, &early, e);
-	if (p->fd == -1 || fdio_nonblock(p->fd, e) == -1 ||
-	    dstream_feed(&p->stream, early.data, early.len, sink, arg, e) ==
-		-1)
-		goto bad;
-	buf_clear(&early);
 	return p;
-bad:
+}
+
+static int
+attach(struct docker_process *p, const struct docker_call *c, struct err *e)
+{
+	struct buf early = BUF_INIT;
+	int rc = -1;
+
+	p->fd = docker_call_stream(p->docker, c, &early, e);
+	if (p->fd != -1 && fdio_nonblock(p->fd, e) == 0)
+		rc = dstream_feed(&p->stream, early.data, early.len, p->sink,
+		    p->arg, e);
 	buf_clear(&early);
+	return rc;
+}
+
+struct docker_process *
+docker_exec(struct docker *d, const char *container,
+    const struct docker_command *c, struct watch *watch, dstream_sink *sink,
+    void *arg, struct err *e)
+{
+	struct docker_call start = { .what = "start a process" };
+	char *id = create(d, container, c, e);
+	struct docker_process *p;
+
+	if (id == NULL)
+		return NULL;
+	p = new_process(d, watch, sink, arg);
+	p->path = xasprintf("/exec/%s/json", id);
+	start.path = xasprintf("/exec/%s/start", id);
+	start.body = json_new_object();
+	json_set_bool(start.body, "Detach", false);
+	json_set_bool(start.body, "Tty", false);
+	free(id);
+	if (attach(p, &start, e) == 0)
+		return p;
+	docker_process_free(p);
+	return NULL;
+}
+
+struct docker_process *
+docker_attach(struct docker *d, const char *container, struct watch *watch,
+    dstream_sink *sink, void *arg, struct err *e)
+{
+	struct docker_call start = { .what = "attach to the container",
+		.path = xasprintf("/containers/%s/attach?stream=1&stdin=1"
+				  "&stdout=1&stderr=1", container),
+		.body = json_new_object() };
+	struct docker_process *p = new_process(d, watch, sink, arg);
+
+	p->path = xasprintf("/containers/%s/json", container);
+	p->entry = true;
+	if (attach(p, &start, e) == 0)
+		return p;
 	docker_process_free(p);
 	return NULL;
 }
@@ -119,7 +157,7 @@ docker_process_free(struct docker_process *p)
 	if (p == NULL)
 		return;
 	fdio_close(&p->fd);
-	free(p->id);
+	free(p->path);
 	free(p);
 }
 
@@ -154,14 +192,16 @@ has_ended(struct docker_process *p, int *status, struct err *e)
 	struct json *answer = NULL;
 	struct docker_call look = { .what = "look at a process",
 		.method = "GET",
-		.path = xasprintf("/exec/%s/json", p->id),
+		.path = xstrdup(p->path),
 		.answer = &answer };
+	const struct json *state;
 	bool running;
 
 	if (docker_call(p->docker, &look, e) == -1)
 		return -1;
-	running = json_get_bool(answer, "Running", true);
-	*status = (int)json_get_int(answer, "ExitCode", -1);
+	state = p->entry ? json_get_object(answer, "State") : answer;
+	running = json_get_bool(state, "Running", true);
+	*status = (int)json_get_int(state, "ExitCode", -1);
 	json_free(answer);
 	return !running && *status != -1;
 }

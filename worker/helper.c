@@ -42,6 +42,15 @@ helper_start(struct helper *h, const struct helper_spec *spec,
 	return h->process == NULL ? -1 : 0;
 }
 
+int
+helper_attach(struct helper *h, const struct helper_spec *spec, struct err *e)
+{
+	memset(h, 0, sizeof(*h));
+	h->process = docker_attach(spec->docker, spec->container, spec->watch,
+	    hear, h, e);
+	return h->process == NULL ? -1 : 0;
+}
+
 void
 helper_free(struct helper *h)
 {

@@ -34,6 +34,10 @@ struct helper {
 /* helper_free() it in each case. */
 int helper_start(struct helper *, const struct helper_spec *,
     const char *const *argv, struct err *);
+
+/* The container's entry process in place of a program, as docker_attach() has
+ * it; of the spec, what it runs in. */
+int helper_attach(struct helper *, const struct helper_spec *, struct err *);
 void helper_free(struct helper *);
 
 /* The first line of what it complained of; never NULL.  Borrowed. */
