@@ -1,6 +1,7 @@
 #!/bin/bash
 # Builds that try to get out, or to take the machine down: each line says what
 # was tried and what stopped it.  The network and its rules are the test's own.
+# DAVIT_TEST_YES: for how many seconds one writes into its log (5).
 # shellcheck disable=SC2016,SC2119
 
 # shellcheck source=tap.sh
@@ -8,7 +9,7 @@
 # shellcheck source=services.sh
 . "$(dirname "$0")/services.sh"
 need_docker
-need jq zstd perl iptables redis-server
+need jq zstd perl iptables redis-server apache2 git curl
 [ "$(id -u)" -eq 0 ] || skip_all 'only root can make firewall rules'
 services_begin
 network=dv-test-$$
@@ -16,7 +17,7 @@ guard=$top_srcdir/worker/image/ensure-network
 trap 'services_end; "$guard" --docker "unix:$docker_socket" \
 	--network "$network" --remove' EXIT
 
-limits=("build_network $network" 'build_guard yes' 'build_time 60' 'build_memory 256M'
+limits=("build_network $network" 'build_guard yes' "build_time $((60 + ${DAVIT_TEST_YES:-0}))" 'build_memory 256M'
 	'build_disk 48M' 'build_pids 64' 'log_bytes 64K')
 write_conf "${limits[@]}" 'build_allow_hosts 10.1.2.3:4873'
 runs 'ensure-network makes the network and its rules' \
@@ -46,6 +47,7 @@ submit() { # FIELD VALUE…; the script on standard input
 	rm -rf "$T/tmp/p"
 	mkdir -p "$T/tmp/p" "$T/store/output"
 	cat >"$T/tmp/p/try.sh"
+	cp "$T"/tmp/*.js "$T/tmp/p" 2>/dev/null
 	echo '{}' >"$T/tmp/p/package.json"
 	tar -C "$T/tmp/p" -c . | zstd -q >"$T/store/output/$id.tar.zst"
 	own "$T/store"
@@ -130,6 +132,47 @@ other_listens() {
 }
 poll_until 30 other_listens || not_ok 'another build listens'
 
+# A resolver of the build's own, which sends each name where the name says: what
+# a stranger's does that has a public name for an address in here.
+cat >"$T/tmp/names.js" <<END
+const dgram = require('dgram'), dns = require('dns'), net = require('net');
+const own = new dns.Resolver({ timeout: 3000, tries: 5 });
+const server = dgram.createSocket('udp4', (q, from) => {
+	const name = q.subarray(13, 13 + q[12]).toString();
+	const head = Buffer.from(q.subarray(0, 12));
+	head.writeUInt16BE(0x8180, 2);
+	head.writeUInt16BE(1, 6);
+	head.fill(0, 8);
+	const question = q.subarray(12, q.indexOf(0, 12) + 5);
+	const answer = [0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 9, 0, 4,
+	    ...name.split('-').map(Number)];
+	server.send(Buffer.concat([head, question, Buffer.from(answer)]),
+	    from.port, from.address);
+});
+const lookup = (name, options, done) => own.resolve4(name, (e, all) => e
+	? done(e)
+	: options.all
+	    ? done(null, all.map((address) => ({ address, family: 4 })))
+	    : done(null, all[0], 4));
+const reach = (address, port) => new Promise((done) => {
+	const host = address.replaceAll('.', '-') + '.example.org';
+	const s = net.connect({ host, port, lookup, autoSelectFamily: false });
+	const tell = (what) => { console.log(what + ' name of ' + address);
+	    s.destroy(); done(); };
+	s.setTimeout(5000, () => tell('silent'));
+	s.on('connect', () => tell('reached'));
+	s.on('error', (e) => tell({ EHOSTUNREACH: 'rejected',
+	    ECONNREFUSED: 'closed' }[e.code] || e.code));
+});
+server.bind(5300, '127.0.0.1', async () => {
+	own.setServers(['127.0.0.1:5300']);
+	for (const [address, port] of [['127.0.0.1', $port],
+	    ['$host', $port], ['$address', 8000], ['10.0.0.1', 80],
+	    ['169.254.169.254', 80]])
+		await reach(address, port);
+	server.close();
+});
+END
 attempt env '{"SECRET":"none-of-yours"}' commit 0123456789abcdef0123456789abcdef01234567 \
 	commit_ref refs/heads/main <<END
 reach() { # NAME HOST PORT: a firewall that rejects says so, silence does not
@@ -148,6 +191,9 @@ reach private 10.0.0.1 80
 reach neighbour 192.168.1.1 80
 reach mail 203.0.113.25 25
 reach other $address 8000
+reach other-by-name davit-$other-1 8000
+reach gateway-resolver $gateway 53
+node names.js
 name=\$(npm config get registry)
 name=\${name#*//}
 name=\${name%%/*}
@@ -183,6 +229,14 @@ stopped 'rejected private' '10.0.0.0/8' 'the rule from DOCKER-USER'
 stopped 'rejected neighbour' '192.168.0.0/16' 'the rule from DOCKER-USER'
 stopped 'rejected mail' 'port 25' 'the rule from DOCKER-USER'
 stopped 'rejected other' 'another build' 'the rule from DOCKER-USER, enable_icc=false'
+stopped 'rejected other-by-name' 'another build, by the name that the engine has for it' 'the same'
+stopped 'closed name of 127.0.0.1' 'a name for the loopback' 'a namespace of its own'
+stopped "rejected name of $host" "a name for the host's address" 'rules go by addresses'
+stopped "rejected name of $address" 'a name for another build' 'rules go by addresses'
+stopped 'rejected name of 10.0.0.1' 'a name for a private address' 'rules go by addresses'
+stopped 'rejected name of 169.254.169.254' 'a name for 169.254.169.254' \
+	'rules go by addresses'
+unlike "$log" 'reached' 'what was reached of all that: nothing'
 stopped internet 'the package registry' 'nothing, as it has to be'
 stopped 1000 'root' 'the container'\''s user'
 stopped $'CapEff:\t0000000000000000' 'capabilities' 'CapDrop ALL'
@@ -240,8 +294,40 @@ node -e 'const a = []; for (;;) a.push(Buffer.alloc(1 << 20, 1))'
 END
 is "$error" build_oom 'all memory: Memory, and no swap'
 
-attempt <<<'cat /dev/zero >big'
-is "$error" build_disk 'a full disk: the size of the work directory'
+# Wherever it may, and on; what it can take of the host is no more than the
+# memory that it is allowed.  Others write here as well, hence the room.
+free_bytes() { # of the engine's disk, the store's and /tmp's: the least
+	df -B1 --output=avail "$docker_root" "$T" /tmp |
+		awk 'NR > 1' | sort -n | head -n 1
+}
+docker_root=$(docker_api GET /info | jq -r .DockerRootDir)
+[ -d "$docker_root" ] || docker_root=/
+before=$(free_bytes)
+submit <<'END'
+for i in $(seq 40); do
+	for d in . /dev/shm /var/tmp /run /var/log / /work/home; do
+		head -c 20M /dev/zero >"$d/big.$i"
+	done
+	head -c 20M /dev/zero >/tmp/big
+done 2>/dev/null
+cat /dev/zero >big
+END
+least=$before
+over_or_less_free() {
+	now=$(free_bytes)
+	((now >= least)) || least=$now
+	is_over "$id"
+}
+poll_until 90 over_or_less_free || not_ok "$id comes to an end"
+is "$(rcli hget "davit:deployment:$id" error)" build_disk \
+	'a full disk: the size of the work directory'
+if ((before - least < 1 << 30 && least > 256 << 20)); then
+	ok 'meanwhile the host keeps its free space: nothing there is on a disk'
+else
+	not_ok 'meanwhile the host keeps its free space' \
+		"$before bytes before, $least at the least"
+fi
+diag "free: $before bytes before, $least at the least, $(free_bytes) after"
 
 attempt <<'END'
 mkdir d
@@ -249,17 +335,53 @@ perl -e 'for (my $i = 0;; $i++) { open F, ">", "d/$i" or die "$!\n" }'
 END
 is "$error" build_disk 'all inodes: the number of the work directory'
 
-attempt <<'END'
-timeout 2 yes
+# AddressSanitizer holds what was freed back, up to 256 MB.
+room=$((16 << 10))
+! grep -q '^SAN_CFLAGS = .*sanitize' "$top_builddir/Makefile" 2>/dev/null ||
+	room=$((400 << 10))
+resident() { # of davitd, in KiB
+	sed -n 's/^VmRSS:[^0-9]*\([0-9]*\).*/\1/p' "/proc/${pid_of[davitd]}/status"
+}
+start_apache
+before=$(resident)
+submit <<END
+timeout ${DAVIT_TEST_YES:-5} yes
 mkdir out
 echo hi >out/index.html
 END
-is "$(rcli hget "davit:deployment:$id" state)" deployed '"yes" for 2 s: harmless'
+most=$before polls=0 slowest=0 deaf=0
+over_or_polled() {
+	local now started=${EPOCHREALTIME/./}
+	api GET "/status/$id" -o "$T/tmp/status" && jq -e .state \
+		"$T/tmp/status" >/dev/null || deaf=$((deaf + 1))
+	now=$(((${EPOCHREALTIME/./} - started) / 1000))
+	((now <= slowest)) || slowest=$now
+	polls=$((polls + 1))
+	now=$(resident)
+	((now <= most)) || most=$now
+	is_over "$id"
+}
+poll_until 150 over_or_polled || not_ok "$id comes to an end"
+is "$(rcli hget "davit:deployment:$id" state)" deployed \
+	"\"yes\" for ${DAVIT_TEST_YES:-5} s: harmless"
+diag "$polls polls, the slowest $slowest ms; davitd $before KiB, then $most"
 size=$(log_of "$id" | wc -c)
 if [ "$size" -gt 1000 ] && [ "$size" -lt 200000 ]; then
 	ok 'and its log is bounded: log_bytes'
 else
 	not_ok 'and its log is bounded: log_bytes' "$size bytes"
+fi
+if ((polls > 3 && deaf == 0 && slowest < 10000)); then
+	ok 'and each poll meanwhile is answered'
+else
+	not_ok 'and each poll meanwhile is answered' \
+		"$deaf of $polls not; the slowest after $slowest ms"
+fi
+if ((most - before < room)); then
+	ok "and davitd's memory is what it was: only head and tail are kept"
+else
+	not_ok "and davitd's memory is what it was" \
+		"$before KiB before, $most at the most"
 fi
 
 none() {
