@@ -1,6 +1,8 @@
 #!/bin/bash
 # Builds, and the same script in `docker run --rm` on the container's own file
-# system, alternately.  Ours is from the job's arrival at davit-build to its
+# system, alternately, in the same image and with the same environment.  So
+# neither npm audits, looks for a newer npm or tells of funding: davit's
+# environment says so, and the image's npmrc besides.  Ours is from the job's arrival at davit-build to its
 # word "deployed", publishing included; the container that davitd starts ahead
 # is there, as it is in service.  And a site without a build step, from queued
 # to deployed, through davitd.
@@ -54,13 +56,24 @@ ours() { # SOURCE URL JOB-FIELDS
 	[ -n "$ms" ] || exit 1
 }
 
+# What a build has, as worker/buildenv.c sets it, but for the id.
+environment() {
+	local name
+	printf '%s\n' HOME=/work/home CI=true DAVIT=1 DO_NOT_TRACK=1 \
+		NO_COLOR=1 NO_UPDATE_NOTIFIER=1 npm_config_audit=false \
+		npm_config_fund=false npm_config_update_notifier=false \
+		BROWSERSLIST_IGNORE_OLD_DATA=true
+	for name in SSL_CERT_FILE NODE_EXTRA_CA_CERTS npm_config_cafile; do
+		echo "$name=/ca.pem"
+	done
+}
+
 peers() { # SOURCE SCRIPT: sets $ms
 	local start=${EPOCHREALTIME/./}
 	tar -C "$1" --exclude=./node_modules --exclude=./dist -c . |
 		docker run --rm -i --label davit.worker="$worker" \
 			--network davit-build --user 0 \
-			-e npm_config_cafile=/ca.pem -e CI=true \
-			-e NODE_EXTRA_CA_CERTS=/ca.pem \
+			--env-file "$T/tmp/environment" \
 			-v /etc/ssl/certs/ca-certificates.crt:/ca.pem:ro \
 			"$image" sh -c "mkdir /src && cd /src && tar -x &&
 				{ $2; } >&2 && tar -c dist" \
@@ -102,6 +115,7 @@ static_files() {
 	line build-static-200 "$(median "${all[@]}")" - ms -
 }
 
+environment >"$T/tmp/environment"
 vite=$top_srcdir/examples/vite
 compare build-trivial "$T/tmp/trivial" https://x.test/trivial \
 	',"install":""' 'npm run build'
