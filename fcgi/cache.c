@@ -20,6 +20,7 @@
 #include "lib/manifest.h"
 #include "lib/mem.h"
 #include "lib/name.h"
+#include "lib/remains.h"
 #include "lib/store.h"
 
 #define STEP (256 * 1024)
@@ -133,25 +134,6 @@ renew(const struct cache *c, const char *id, const struct held *h)
 		log_warn("cache: %s: %s", live, strerror(errno));
 }
 
-/* What keeps the web server from a site's files. */
-/* The manifest goes first, for no site is live without it. */
-static void
-forget(const struct cache *c, const char *id)
-{
-	char *manifest = manifest_key(id), *files = xasprintf("dist/%s/", id);
-	char *stale = xasprintf("stale/%s.json", id);
-	char *rules = manifest_rules_key(id);
-
-	store_delete(c->disk, manifest, NULL);
-	store_delete(c->disk, stale, NULL);
-	store_delete(c->disk, rules, NULL);
-	store_delete_all(c->disk, files, NULL);
-	free(manifest);
-	free(stale);
-	free(rules);
-	free(files);
-}
-
 /* Put an object of the store into the cache.  1: the cache can't take it. */
 static int
 copy_small(const struct cache *c, struct store *store, const char *key,
@@ -183,7 +165,7 @@ fetch_manifest(const struct cache *c, struct store *store, const char *id,
 	struct err own;
 	int rc;
 
-	forget(c, id);
+	remains_drop_cached(c->disk, id, NULL);
 	rc = copy_small(c, store, rules, o->modified_ms, &own);
 	if (rc == -1 && own.code == ERR_NOTFOUND)
 		rc = 0;
@@ -208,7 +190,7 @@ refresh(const struct cache *c, struct store *store, const char *id,
 
 	free(key);
 	if (rc == -1 && own.code == ERR_NOTFOUND) {
-		forget(c, id);
+		remains_drop_cached(c->disk, id, NULL);
 	} else if (rc == -1 && h != NULL) {
 		log_warn("%s; what the cache holds is served", own.msg);
 		renew(c, id, h);

@@ -3,19 +3,24 @@
  * and log follow: davitd removes them, also where this process dies half-way,
  * for the mark in Redis comes first.  The record stays, and says when.
  */
+#include <stdlib.h>
+
 #include "fcgi/access.h"
 #include "fcgi/api.h"
 #include "fcgi/parts.h"
 #include "fcgi/reply.h"
 #include "lib/alias.h"
+#include "lib/conf.h"
 #include "lib/deployment.h"
 #include "lib/err.h"
 #include "lib/fdio.h"
 #include "lib/json.h"
 #include "lib/ledger.h"
 #include "lib/log.h"
+#include "lib/mem.h"
 #include "lib/queue.h"
 #include "lib/remains.h"
+#include "lib/store.h"
 
 static int
 check(struct call *c, const struct deployment *d, struct store *store,
@@ -50,6 +55,25 @@ mark(struct call *c, const struct deployment *d, struct err *e)
 	return queue_delete(q, c->id, false, e);
 }
 
+/* From the web server's own disk at once.  Other machines learn of it when they
+ * ask the store, after site_cache_age. */
+static void
+uncache(const struct conf *conf, const char *id)
+{
+	struct store *disk = NULL;
+	struct err e;
+	char *value;
+
+	if (conf->site_cache == NULL)
+		return;
+	value = xasprintf("dir %s", conf->site_cache);
+	if ((disk = store_open_as(conf, value, &e)) == NULL ||
+	    remains_drop_cached(disk, id, &e) == -1)
+		log_warn("site_cache: %s: gone after site_cache_age", e.msg);
+	store_free(disk);
+	free(value);
+}
+
 /* As it is marked now.  NULL on failure. */
 static struct deployment *
 bury(struct call *c, const struct deployment *d, struct store *store,
@@ -61,8 +85,10 @@ bury(struct call *c, const struct deployment *d, struct store *store,
 	    (now = queue_record(c->parts->queue, c->id, e)) == NULL)
 		return NULL;
 	if (ledger_put(store, now, e) == 0 &&
-	    remains_hide_site(store, c->id, e) == 0)
+	    remains_hide_site(store, c->id, e) == 0) {
+		uncache(c->parts->conf, c->id);
 		return now;
+	}
 	deployment_free(now);
 	return NULL;
 }

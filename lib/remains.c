@@ -55,6 +55,15 @@ remains_drop_site(struct store *store, const char *id, struct err *e)
 }
 
 int
+remains_drop_cached(struct store *disk, const char *id, struct err *e)
+{
+	if (remains_hide_site(disk, id, e) == -1 ||
+	    drop(disk, xasprintf("stale/%s.json", id), e) == -1)
+		return -1;
+	return remains_drop_site(disk, id, e);
+}
+
+int
 remains_drop_source(struct store *store, const char *id, struct err *e)
 {
 	return drop(store, ingest_key(id), e);

@@ -18,6 +18,10 @@ int remains_hide_site(struct store *, const char *id, struct err *);
 /* The same, and then the files. */
 int remains_drop_site(struct store *, const char *id, struct err *);
 
+/* The same of what a site_cache has, also of manifests that have to be asked
+ * about: in stale/. */
+int remains_drop_cached(struct store *disk, const char *id, struct err *);
+
 int remains_drop_source(struct store *, const char *id, struct err *);
 int remains_drop_log(struct store *, const char *id, struct err *);
 

@@ -45,6 +45,12 @@ built=$(deploy "$(jq -cn --arg url "$url" '{url: $url, output: "out",
 	build: "mkdir out && cp index.html out && echo built it"}')")
 is "$(wait_final "$id" 60)" deployed 'plain HTML is deployed'
 is "$(wait_final "$built" 120)" deployed 'so is what is built'
+declare -A doomed
+for server in apache apache_proxy lighttpd nginx; do
+	doomed[$server]=$(deploy "$(jq -cn --arg url "$url" --arg n $server \
+		'{url: $url, env: {SERVER: $n}}')")
+	is "$(wait_final "${doomed[$server]}" 60)" deployed "one for $server"
+done
 settled() {
 	[ "$(rcli scard davit:settling)" = 0 ]
 }
@@ -122,6 +128,28 @@ like "$(api GET /healthz)" '"store": *"the store can.t be written"' \
 restart_tls
 get zzzzzzzzzz /
 is "$code" 404 'it is back'
+
+# --- a site is deleted ---
+
+# What site.fcgi answers first, the web server itself does from then on.
+deletes() { # SERVER ID
+	get "$2" /style.css
+	get "$2" /style.css
+	like "$code $(header etag)" '^200 "' "$1 serves from its disk"
+	[ -e "$T/cache/dist/$2/style.css" ] || not_ok "$1: it is there"
+	get davit.test "/deployments/$2" -X DELETE
+	is "$code" 200 "$1: it is deleted"
+	is "$(find "$T/cache" -path "*$2*")" '' '… here as well'
+	get "$2" /style.css
+	is "$code" 410 '… and gone at once'
+}
+stop_apache
+for server in apache apache_proxy lighttpd nginx; do
+	start_$server
+	deletes $server "${doomed[$server]}"
+	stop_${server%_proxy}
+done
+start_apache
 
 # --- a site is taken away ---
 
