@@ -296,9 +296,8 @@ starts_with(const char *s, const char *prefix)
 	return strncmp(s, prefix, strlen(prefix)) == 0;
 }
 
-/* Pages, and files that others look for by name, change in place. */
-static bool
-is_found_by_name(const char *path)
+bool
+resolve_is_found_by_name(const char *path)
 {
 	static const char *const names[] = { "sw.js", "service-worker.js",
 		"manifest.json", "robots.txt" };
@@ -348,7 +347,7 @@ is_hashed_name(const char *name)
 bool
 resolve_is_hashed(const char *path)
 {
-	return !is_found_by_name(path) &&
+	return !resolve_is_found_by_name(path) &&
 	    (is_in_hashed_directory(path) ||
 		is_hashed_name(last_segment(path)));
 }

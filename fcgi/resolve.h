@@ -41,6 +41,10 @@ struct resolve resolve_path(struct manifest *, const struct rules_request *,
 const char *resolve_cache_control(const char *path);
 bool resolve_is_hashed(const char *path);
 
+/* Is it a page, or what others look for by name ("robots.txt")?  Those change
+ * in place, wherever they lie. */
+bool resolve_is_found_by_name(const char *path);
+
 /* "{id}.domain", with a port, a trailing dot, in any case: the id. */
 bool resolve_host(const char *host, const char *domain, char *id);
 

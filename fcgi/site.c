@@ -80,7 +80,7 @@ find_left(struct visit *v)
 	struct manifest *m;
 	struct err e;
 
-	if (v->alias == NULL)
+	if (v->alias == NULL || resolve_is_found_by_name(path))
 		return NULL;
 	for (size_t i = 0; i < v->alias->npast && i < LEFT_MAX; i++) {
 		const struct alias_past *past = &v->alias->past[i];
