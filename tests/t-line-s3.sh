@@ -65,18 +65,31 @@ like "$(api GET "/log/$built")" 'built it' '… and the log'
 fetched() { # PATH: how often it was asked for
 	grep -c "^GET /line/dist/$id/$1$" "$T/run/requests"
 }
+asked() { # what the store was asked for of the site since the last time
+	local from=0
+	[ ! -e "$T/tmp/asked" ] || from=$(<"$T/tmp/asked")
+	wc -l <"$T/run/requests" >"$T/tmp/asked"
+	tail -n "+$((from + 1))" "$T/run/requests" | grep "$id" |
+		sed "s|/line/||; s|$id|ID|" | sort | xargs
+}
+asked >/dev/null
 get "$id" /
 is "$code $(body)" '200 <h1>page</h1>' 'the front page is served'
+is "$(asked)" 'GET dist/ID/index.html GET manifests/ID.json GET manifests/ID.rules HEAD manifests/ID.json' \
+	'… which asks once for all there is to know of the site'
 get "$built" /
 is "$code $(body)" '200 <h1>page</h1>' 'that of the other site too'
-for i in 1 2 3 4 5 6; do
+for ((i = 0; i < 32; i++)); do
 	site "$id" /style.css -o "$T/tmp/got.$i" &
 	visitors[i]=$!
 done
 wait "${visitors[@]}"
-is "$(sort -u "$T"/tmp/got.?)" 'h1 { color: green }' \
-	'six who come together are all served'
-is "$(fetched style.css)" 1 '… by one fetch'
+is "$(cat "$T"/tmp/got.* | sort | uniq -c | xargs)" \
+	'32 h1 { color: green }' '32 who come together are all served'
+is "$(asked | sed 's/HEAD [^ ]*//g' | xargs)" 'GET dist/ID/style.css' \
+	'… by one request to the store'
+is "$(find "$T/cache/dist/$id" -type f -printf '%f\n' | sort | xargs)" \
+	'index.html style.css' '… and one file'
 get "$id" /style.css
 like "$(header etag)" '^"[0-9a-f]+-[0-9a-f]+"$' 'the next one is served by Apache'
 is "$(body)" 'h1 { color: green }' '… the same'
