@@ -8,11 +8,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "fcgi/record.h"
 #include "fcgi/reply.h"
 #include "fcgi/request.h"
 #include "lib/err.h"
@@ -24,8 +26,8 @@
 /* The web server's listening socket (FastCGI specification, 2.2). */
 #define LISTENER 0
 
-/* libfcgi takes lengths as int. */
-#define WRITE_STEP (1024 * 1024)
+/* About what libfcgi has room for. */
+#define SMALL_BYTES 8192
 
 static int signals = -1;
 
@@ -112,29 +114,46 @@ do_chore(const struct responder *r, int64_t *due)
 	return (int)(*due - now);
 }
 
+/* Of several processes that wait for a connection one alone is woken: all of
+ * them for each request would be most of the work.  -1: it is not to be had. */
+static int
+watch(void)
+{
+	struct epoll_event signal = { .events = EPOLLIN,
+		.data.fd = signals };
+	struct epoll_event listener = { .events = EPOLLIN | EPOLLEXCLUSIVE,
+		.data.fd = LISTENER };
+	int fd = epoll_create1(EPOLL_CLOEXEC);
+
+	if (fd != -1 &&
+	    epoll_ctl(fd, EPOLL_CTL_ADD, signals, &signal) == 0 &&
+	    epoll_ctl(fd, EPOLL_CTL_ADD, LISTENER, &listener) == 0)
+		return fd;
+	log_error("epoll: %s", strerror(errno));
+	if (fd != -1)
+		close(fd);
+	return -1;
+}
+
 /* Wait for a connection.  False: it is time to leave. */
 static bool
-await_request(const struct responder *r, int64_t *due)
+await_request(const struct responder *r, int watched, int64_t *due)
 {
-	struct pollfd p[] = {
-		{ .fd = signals, .events = POLLIN },
-		{ .fd = LISTENER, .events = POLLIN },
-	};
+	struct epoll_event events[2];
+	int n;
 
-	for (;;) {
-		if (poll(p, 2, do_chore(r, due)) == -1) {
-			if (errno == EINTR)
-				continue;
-			log_error("poll: %s", strerror(errno));
+	do {
+		n = epoll_wait(watched, events, 2, do_chore(r, due));
+		if (n == -1 && errno != EINTR) {
+			log_error("epoll: %s", strerror(errno));
 			return false;
 		}
-		if (p[0].revents != 0)
+	} while (n <= 0);
+	for (int i = 0; i < n; i++)
+		if (events[i].data.fd == signals ||
+		    !(events[i].events & EPOLLIN)) /* the web server is gone */
 			return false;
-		if (p[1].revents & POLLIN)
-			return true;
-		if (p[1].revents != 0) /* the web server is gone */
-			return false;
-	}
+	return true;
 }
 
 static const char *
@@ -156,21 +175,33 @@ body(void *arg, void *data, size_t size)
 	return n;
 }
 
+/* What is small goes through libfcgi's buffer, so that a whole answer is one
+ * write. */
 static int
 sink(void *arg, const void *data, size_t len)
 {
 	FCGX_Request *f = arg;
-	const char *p = data;
 
-	while (len > 0) {
-		int step = len > WRITE_STEP ? WRITE_STEP : (int)len;
+	if (len <= SMALL_BYTES)
+		return FCGX_PutStr(data, (int)len, f->out) == (int)len ? 0 : -1;
+	if (FCGX_FFlush(f->out) == -1)
+		return -1;
+	return record_write(f->ipcFd, f->requestId, data, len);
+}
 
-		if (FCGX_PutStr(p, step, f->out) != step)
-			return -1;
-		p += step;
-		len -= (size_t)step;
-	}
-	return 0;
+/* The rest of the answer, and that it ends, in one write.  libfcgi would then
+ * wait until the web server closes, so that what that still sends is no reason
+ * to lose the answer; where its request is read to the end, nothing comes. */
+static int
+finish(FCGX_Request *f)
+{
+	int rc;
+
+	FCGX_FClose(f->err);
+	rc = FCGX_FClose(f->out);
+	if (FCGX_HasSeenEOF(f->in) == EOF)
+		FCGX_Detach(f);
+	return rc;
 }
 
 static void
@@ -192,7 +223,7 @@ serve(const struct responder *r, FCGX_Request *f)
 	else if (!request.gone)
 		reply_error(&reply, &e, NULL);
 	request_drain(&request);
-	if (!request.gone && FCGX_FFlush(f->out) == -1)
+	if (finish(f) == -1 && !request.gone)
 		reply.gone = true;
 	if (reply.gone)
 		log_debug("the client left before its answer");
@@ -205,13 +236,17 @@ int
 responder_run(const struct responder *r)
 {
 	FCGX_Request f;
+	int watched = watch();
 	int64_t due = 0;
 
+	if (watched == -1)
+		return 1;
 	if (FCGX_InitRequest(&f, LISTENER, FCGI_FAIL_ACCEPT_ON_INTR) != 0) {
 		log_error("libfcgi does not start");
+		close(watched);
 		return 1;
 	}
-	while (await_request(r, &due)) {
+	while (await_request(r, watched, &due)) {
 		if (FCGX_Accept_r(&f) != 0)
 			continue;
 		serve(r, &f);
@@ -220,5 +255,6 @@ responder_run(const struct responder *r)
 		 * process on it. */
 		FCGX_Free(&f, 1);
 	}
+	close(watched);
 	return 0;
 }

@@ -9,6 +9,7 @@
 #include "fcgi/cache.h"
 #include "fcgi/condition.h"
 #include "fcgi/page.h"
+#include "fcgi/record.h"
 #include "fcgi/reply.h"
 #include "fcgi/request.h"
 #include "fcgi/resolve.h"
@@ -21,7 +22,8 @@
 #include "lib/rules.h"
 #include "lib/store.h"
 
-#define STREAM_STEP (64 * 1024)
+/* What one record holds. */
+#define STREAM_STEP RECORD_MAX_BYTES
 
 /* Put the site's own headers in the place of ours.  The media type, which is
  * a header of the reply's start, is given back. */
