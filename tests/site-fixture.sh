@@ -75,7 +75,6 @@ sites_begin() {
 	cp "$T/store/dist/$plain/big.bin" "$T/store/dist/$plain/big/index.html"
 	manifest $plain false
 	echo secret >"$T/store/secret"
-	ln -s "$T/store/secret" "$T/store/dist/$plain/link.txt"
 	put $spa index.html spa
 	manifest $spa true
 	put $own404 index.html own

@@ -140,6 +140,9 @@ put always _headers '/*
 put half index.html
 put half app.js
 
+ln -s ../app.js "$T/tmp/sites/plain/docs/link.js"
+ln -s docs "$T/tmp/sites/plain/linked"
+
 for site in "${!id_of[@]}"; do
 	publish "$site"
 done
@@ -167,8 +170,9 @@ for file in .env .git/config .htaccess docs/.htpasswd .well-known/.x \
 	mkdir -p "$(dirname "$dist/$file")"
 	echo "$secret" >"$dist/$file"
 done
-ln -s "$T/store/secret" "$dist/link.txt"
-ln -s "$T/store" "$dist/linked"
+# Web servers follow links, since publishing makes none (what leads out of a
+# site it refuses: test_publish).
+is "$(find "$T/store/dist" -type l)" '' 'links are published as files'
 jq -c '.spa = true' "$T/store/manifests/${id_of[spa]}.json" \
 	>"$T/tmp/spa.json" && mv "$T/tmp/spa.json" \
 	"$T/store/manifests/${id_of[spa]}.json"

@@ -105,7 +105,7 @@ get $own404 /blog/none
 is "$code $(body)" '404 blog' 'the nearest 404 page'
 get $plain /shell.php
 is "$code $(body)" '200 <?php echo 1+1;' 'PHP is shown, not run'
-for path in /.env /.git/config /a/.htpasswd /link.txt; do
+for path in /.env /.git/config /a/.htpasswd; do
 	get $plain "$path"
 	like "$code" '^40[34]$' "not shown: $path"
 done
