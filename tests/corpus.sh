@@ -273,27 +273,30 @@ wanted() { # NAME…
 	done < <(corpus)
 }
 
-# One after the other each would wait for npm; all at once they wait for each
-# other.
-all_at_once() {
-	local name manager rule command making=()
-	while read -r name manager rule command; do
-		create "$name" "$manager" "$command" </dev/null &
-		making+=($!)
-		[ ${#making[@]} -lt 2 ] || {
-			wait "${making[0]}"
-			making=("${making[@]:1}")
-		}
-	done
-	wait "${making[@]}"
+submit_if_made() { # NAME
+	[ ! -e "$sources/$1/package.json" ] || submit "$1"
 }
 
-if [ -n "${CORPUS_QUICK:-}" ]; then
-	all_at_once < <(wanted "$@")
-	for name; do
-		[ ! -e "$sources/$name/package.json" ] || submit "$name"
+# One after the other each would wait for npm; all at once they wait for each
+# other.  What is made is built while the next are being made.
+all_at_once() {
+	local name manager rule command making=() names=()
+	while read -r name manager rule command; do
+		create "$name" "$manager" "$command" </dev/null &
+		making+=($!) names+=("$name")
+		[ ${#making[@]} -ge 2 ] || continue
+		wait "${making[0]}"
+		submit_if_made "${names[0]}" </dev/null
+		making=("${making[@]:1}") names=("${names[@]:1}")
 	done
-fi
+	for name in "${names[@]}"; do
+		wait "${making[0]}"
+		making=("${making[@]:1}")
+		submit_if_made "$name" </dev/null
+	done
+}
+
+[ -z "${CORPUS_QUICK:-}" ] || all_at_once < <(wanted "$@")
 while read -r name manager rule command; do
 	try "$name" "$manager" "$rule" "$command" </dev/null
 done < <(wanted "$@")
