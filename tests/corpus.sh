@@ -16,9 +16,8 @@
 . "$(dirname "$0")/tap.sh"
 # shellcheck source=services.sh
 . "$(dirname "$0")/services.sh"
-
-ca=/etc/ssl/certs/ca-certificates.crt
-image=davit/builder:22
+# shellcheck source=projects.sh
+. "$(dirname "$0")/projects.sh"
 
 # NAME MANAGER RULE COMMAND: what makes the directory "site".  RULE is what has
 # to be found out; "refused" for servers.
@@ -70,38 +69,6 @@ corpus() {
 		vue-cli yarn vue-cli npx --yes @vue/cli@latest create site --default --skipGetStarted --no-git
 		vitepress npm vitepress mkdir -p site/docs && cd site && npm init -y && npm install --package-lock-only vitepress && echo '# hi' >docs/index.md && cd ..
 	END
-}
-
-# Run a script in the builder image, where builds do but by hand.
-by_hand() { # SECONDS SCRIPT
-	timeout "$1" docker run --rm -i --label davit.worker="$worker" \
-		-v "$ca:/ca.pem:ro" -e NODE_EXTRA_CA_CERTS=/ca.pem \
-		-e npm_config_cafile=/ca.pem -e CI=true -e HOME=/work/home \
-		-e npm_config_update_notifier=false -e NO_COLOR=1 \
-		-e NEXT_TELEMETRY_DISABLED=1 -e ASTRO_TELEMETRY_DISABLED=1 \
-		-e NG_CLI_ANALYTICS=false -e DO_NOT_TRACK=1 \
-		--tmpfs /work:rw,exec,uid=1000,gid=1000 -w /work \
-		"$image" sh -c "mkdir home; $2"
-}
-
-lock_of() { # MANAGER: the command that makes a lock file
-	case $1 in
-	npm) echo 'npm install --package-lock-only' ;;
-	pnpm) echo 'pnpm install --lockfile-only' ;;
-	yarn) echo 'yarn install --ignore-scripts' ;;
-	esac
-}
-
-# Into $sources/NAME.
-create() { # NAME MANAGER COMMAND
-	[ ! -e "$sources/$1/package.json" ] || return 0
-	rm -rf "${sources:?}/$1"
-	mkdir -p "$sources/$1"
-	by_hand 300 "set -e; exec 3>&1 >&2 </dev/null; $3
-		cd site; rm -rf node_modules .git
-		$(lock_of "$2"); rm -rf node_modules
-		tar -c . >&3" 2>"$T/log/create.$1" | tar -x -C "$sources/$1"
-	[ -e "$sources/$1/package.json" ]
 }
 
 # --- comparing ---
@@ -252,9 +219,7 @@ try() { # NAME MANAGER RULE COMMAND
 
 need jq docker git curl apache2 redis-server
 services_begin
-docker image inspect "$image" >/dev/null 2>&1 || skip_all "there is no $image"
-by_hand 60 'npm view create-vite version' >/dev/null 2>&1 </dev/null ||
-	skip_all 'npm reaches no registry'
+need_npm
 table=${CORPUS_TABLE:-$T/tmp/table}
 sources=${CORPUS_SOURCES:-$T/tmp/sources}
 mkdir -p "$sources"
