@@ -130,8 +130,7 @@ const IN_PAGE = `({
 // Complaints about other people's servers, which cannot be reached from here,
 // are not the site's.
 class Watch {
-	#errors = [];
-	#missing = [];
+	errors = [];
 	#origin;
 	#open = new Map();
 	#moved = Date.now();
@@ -145,23 +144,14 @@ class Watch {
 	}
 
 	#say(what) {
-		this.#errors.push(String(what)
+		this.errors.push(String(what)
 			.replaceAll(this.#origin, '').split('\n')[0]);
-	}
-
-	// That the text of a 404 is no script is not worth saying twice.
-	get errors() {
-		const twice = (e) => this.#missing.some((path) =>
-			e.includes(`'${path}' because its MIME type`));
-
-		return this.#errors.filter((e) => !twice(e));
 	}
 
 	#refused({ status, url }) {
 		if (status < 400 || !this.#own(url))
 			return;
 		this.#say(`${status} ${url}`);
-		this.#missing.push(url.replace(this.#origin, ''));
 	}
 
 	hear(method, p) {
@@ -214,6 +204,21 @@ class Watch {
 	}
 }
 
+// Of a style sheet that is missing Chromium says nothing but that the 404 is no
+// style sheet, where the server says nosniff; and the same of scripts besides.
+async function plainly(origin, errors) {
+	const said = [];
+
+	for (const error of errors) {
+		const [, path] = /^Refused to .* '(\/[^']*)' because its MIME/
+			.exec(error) ?? [];
+		const { status } = path ? await ask(origin, path) : {};
+
+		said.push(status >= 400 ? `${status} ${path}` : error);
+	}
+	return [...new Set(said)];
+}
+
 // The page once neither requests nor scripts change it any more.
 async function rested(tab, watch) {
 	const end = Date.now() + PAGE_MS;
@@ -247,7 +252,8 @@ async function visit(browser, origin, path, picture) {
 				'Page.captureScreenshot', { format: 'png' });
 			writeFileSync(picture, Buffer.from(data, 'base64'));
 		}
-		return { ...value, errors: watch.errors };
+		return { ...value,
+			errors: await plainly(origin, watch.errors) };
 	} catch (e) {
 		return { title: '', text: '', links: [],
 			errors: [...watch.errors, e.message] };
