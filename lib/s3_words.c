@@ -122,14 +122,13 @@ cure_of(const char *code, long status)
 			     : NULL;
 }
 
-/* Answers to HEAD, and those of proxies, hold no S3 error. */
+/* Answers to HEAD, and those of proxies, hold no S3 error.  A 404 without one
+ * is no proof that an object is gone: each server tells NoSuchKey to a GET. */
 static int
 explain_status(const struct http_answer *a, struct err *e)
 {
 	long n = a->status;
 
-	if (n == 404 && document(a).len == 0)
-		return err_set(e, ERR_NOTFOUND, "no object");
 	if (n >= 300 && n < 400)
 		return err_set(e, ERR_STORE,
 		    "status %ld: the bucket is elsewhere%s%.*s: correct "

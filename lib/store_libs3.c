@@ -254,7 +254,7 @@ head(void *state, const char *key, struct store_object *o, struct err *e)
 
 	if (rc == 0)
 		rc = s3_read_head(&a, key, o, e);
-	else if (a.status >= 300 && a.status < 500 && a.status != 404)
+	else if (a.status >= 300 && a.status < 500)
 		ask_for_words(state, key, e);
 	http_answer_clear(&a);
 	return rc;

@@ -62,7 +62,7 @@ s3_stat(struct s3 *s, const char *key, struct store_object *o, char **etag,
 	int rc = s3_perform(s, &(struct s3_op){ .method = "HEAD", .key = key },
 	    &a, e);
 
-	if (rc == -1 && a.status >= 300 && a.status < 500 && a.status != 404)
+	if (rc == -1 && a.status >= 300 && a.status < 500)
 		ask_for_words(s, key, e);
 	if (rc == 0)
 		rc = s3_read_head(&a, key, o, e);

@@ -65,6 +65,7 @@ struct fault {
 #define SLOW ERROR("503 Slow Down", "SlowDown")
 #define OOPS "HTTP/1.1 500 Oops\r\n" CLOSE EMPTY
 #define FORBIDDEN "HTTP/1.1 403 Forbidden\r\n" CLOSE EMPTY
+#define MISSING "HTTP/1.1 404 Not Found\r\n" CLOSE
 #define ELSEWHERE \
 	"HTTP/1.1 307 T\r\nLocation: http://127.0.0.1:9/x\r\n" CLOSE EMPTY
 #define LOWER_STORED \
@@ -223,6 +224,8 @@ static const struct fault faults[] = {
 	      TURN(GET_A, HTML("503 Unavailable")), TURN(GET_A, WHOLE)) },
 	{ FAULT(GET, "HTML `404`", "status 404 without an S3 error",
 	      TURN(GET_A, HTML("404 Not Found"))) },
+	{ FAULT(GET, "`404` and nothing", "status 404 without an S3 error",
+	      TURN(GET_A, MISSING EMPTY)) },
 	{ FAULT(GET, "`307` to another place", "elsewhere, at",
 	      TURN(GET_A, ELSEWHERE)) },
 	{ FAULT(GET, "never answers", "dist/a",
@@ -236,9 +239,13 @@ static const struct fault faults[] = {
 	{ FAULT(HEAD, "`403`, which has no words", "SignatureDoesNotMatch",
 	      TURN(HEAD_A, "HTTP/1.1 403 Forbidden\r\n" CLOSE "\r\n"),
 	      TURN(GET_A, ERROR("403 Forbidden", "SignatureDoesNotMatch"))) },
-	{ FAULT(HEAD, "`404`", "no object",
-	      TURN(HEAD_A, "HTTP/1.1 404 Not Found\r\n" CLOSE "\r\n")),
+	{ FAULT(HEAD, "`404`, and `NoSuchKey` to a GET", "NoSuchKey",
+	      TURN(HEAD_A, MISSING "\r\n"), TURN(GET_A,
+		  ERROR("404 Not Found", "NoSuchKey"))),
 	    .code = ERR_NOTFOUND },
+	{ FAULT(HEAD, "`404` of a proxy, which has no words",
+	      "status 404 without an S3 error",
+	      TURN(HEAD_A, MISSING "\r\n"), TURN(GET_A, MISSING EMPTY)) },
 	{ FAULT(HEAD, "no length", "no length",
 	      TURN(HEAD_A, "HTTP/1.1 200 OK\r\n" CLOSE "\r\n")) },
 	{ FAULT(HEAD, "lower-case header names", NULL,
