@@ -203,7 +203,23 @@ fs_put_abort(void *writer)
 	free(w);
 }
 
-/* Make it visible; the directory entry is durable with its parent's sync. */
+/* Remove a directory, and its parents, where they are empty now. */
+static void
+prune(const struct fs *fs, const char *key)
+{
+	char *dir = xstrdup(key), *slash;
+
+	while ((slash = strrchr(dir, '/')) != NULL && strchr(dir, '/') != slash)
+	{
+		*slash = '\0';
+		if (unlinkat(fs->root, dir, AT_REMOVEDIR) == -1)
+			break;
+	}
+	free(dir);
+}
+
+/* Make it visible; the directory entry is durable with its parent's sync.  One
+ * whose attempt was revoked leaves no directory for it either. */
 static int
 move_in(const struct fs *fs, const char *tmp, const char *key, bool sync,
     struct err *e)
@@ -216,6 +232,7 @@ move_in(const struct fs *fs, const char *tmp, const char *key, bool sync,
 	    renameat(fs->root, tmp, dir, base) == -1) {
 		fs_errno(e, "store", key);
 		err_recode(e, ERR_STORE);
+		prune(fs, key);
 		goto out;
 	}
 	CRASH_POINT("after a name");
@@ -422,21 +439,6 @@ fs_copy(void *state, const char *from, const char *to, struct err *e)
 }
 
 /* ---- the rest ---- */
-
-/* Remove a directory, and its parents, where they are empty now. */
-static void
-prune(const struct fs *fs, const char *key)
-{
-	char *dir = xstrdup(key), *slash;
-
-	while ((slash = strrchr(dir, '/')) != NULL && strchr(dir, '/') != slash)
-	{
-		*slash = '\0';
-		if (unlinkat(fs->root, dir, AT_REMOVEDIR) == -1)
-			break;
-	}
-	free(dir);
-}
 
 static int
 fs_delete(void *state, const char *key, struct err *e)

@@ -805,6 +805,7 @@ revoked_attempt_changes_nothing(void **state)
 	struct fixture *f = *state;
 	struct store *late, *next;
 	struct store_writer *w, *batched;
+	char path[200];
 
 	if (!is_dir(f))
 		return;
@@ -812,7 +813,7 @@ revoked_attempt_changes_nothing(void **state)
 	next = store_open(f->conf, NULL);
 	assert_int_equal(store_enter(late, "aaaaaaaaaa", 1, NULL), 0);
 	w = store_put_open(late, "manifests/a", NULL, NULL);
-	batched = store_put_open(late, "dist/a/1", NULL, NULL);
+	batched = store_put_open(late, "dist/b/c/1", NULL, NULL);
 	store_put_data(w, "late", 4, NULL);
 	store_put_data(batched, "late", 4, NULL);
 	assert_int_equal(store_put_commit(batched, STORE_BATCHED, NULL), 0);
@@ -827,6 +828,8 @@ revoked_attempt_changes_nothing(void **state)
 	assert_int_equal(store_delete_all(late, "dist/a/", NULL), -1);
 	assert_int_equal(keys_below(f->store, "manifests/"), 0);
 	assert_holds(f->store, "dist/a/1", "next");
+	snprintf(path, sizeof(path), "%s/dist/b", f->root);
+	assert_int_equal(access(path, F_OK), -1);
 
 	/* Revoking is about lower attempts of that id, and of no other. */
 	assert_int_equal(store_revoke(late, "aaaaaaaaaa", 2, NULL), 0);
