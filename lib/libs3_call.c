@@ -53,6 +53,8 @@ struct libs3_call {
 	struct libs3_request request;
 	S3Status status;	/* libs3's own word */
 	bool running, ended;	/* this attempt */
+	bool unreadable;	/* its body, for good: why */
+	struct err why;
 	int64_t at;		/* in the body, of what has been sent */
 	int attempts;
 	int64_t due;		/* when the next attempt starts */
@@ -171,10 +173,13 @@ static int
 give_body(int size, char *data, void *arg)
 {
 	struct libs3_call *c = arg;
-	ssize_t n = spool_read(c->op.body, c->at, data, (size_t)size, NULL);
+	ssize_t n = spool_read(c->op.body, c->at, data, (size_t)size,
+	    &c->why);
 
 	if (n > 0)
 		c->at += n;
+	else if (n == -1)
+		c->unreadable = true;
 	return (int)n; /* -1 aborts */
 }
 
@@ -310,6 +315,13 @@ settle(struct libs3_call *c)
 
 	c->running = false;
 	c->libs3->running--;
+	if (c->unreadable) {
+		r->rc = -1;
+		r->e = c->why;
+		err_recode(&r->e, ERR_STORE);
+		c->done = true;
+		return;
+	}
 	if (!r->sent) {
 		r->rc = err_set(&r->e, ERR_STORE, "libs3: %s",
 		    S3_get_status_name(c->status));

@@ -1,6 +1,7 @@
 #include "tests/unit.h"
 
 #include <dirent.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -118,6 +119,32 @@ nothing_has_a_hash_too(void **state)
 					   "27ae41e4649b934ca495991b7852b855");
 }
 
+/* The file that the spool has opened last. */
+static int
+newest_descriptor(void)
+{
+	int fd = dup(STDIN_FILENO);
+
+	assert_int_not_equal(fd, -1);
+	close(fd);
+	return fd - 1;
+}
+
+static void
+a_file_that_cannot_be_read_is_told(void **state)
+{
+	struct fixture *f = *state;
+	int blind = open("/dev/null", O_WRONLY | O_CLOEXEC);
+	struct err e = { .code = ERR_NONE };
+	char data[8];
+
+	add(f->spool, LARGE_BYTES);
+	assert_int_not_equal(dup2(blind, newest_descriptor()), -1);
+	close(blind);
+	assert_int_equal(spool_read(f->spool, 0, data, sizeof(data), &e), -1);
+	assert_non_null(strstr(e.msg, "read the unnamed file in"));
+}
+
 /* The fixture's end sees that the directory is empty; so it is before. */
 static void
 many_bytes_are_in_a_file_without_a_name(void **state)
@@ -181,6 +208,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		SPOOL_TEST(few_bytes_stay_in_memory),
 		SPOOL_TEST(nothing_has_a_hash_too),
+		SPOOL_TEST(a_file_that_cannot_be_read_is_told),
 		SPOOL_TEST(many_bytes_are_in_a_file_without_a_name),
 		SPOOL_TEST(full_disk_is_told_with_its_place),
 		cmocka_unit_test(directory_that_is_not_there_is_told),
