@@ -22,7 +22,7 @@ own "$gates" "$cleaned"
 cat >"$T/libexec/davit-build" <<END
 #!/bin/bash
 gates=$gates
-[ "\$1" != --ready ] || exit 0
+[[ \$1 != --ready* ]] || exit 0
 [ "\$1" != --clean ] || { echo "\$2" >>$cleaned; exit 0; }
 END
 cat >>"$T/libexec/davit-build" <<'END'

@@ -112,4 +112,23 @@ refuse
 live "$id" 'the store is back: it is built'
 is "$(api GET "/status/$id" | jq .attempt)" 1 '… at its first attempt'
 
+# --- what never answers ---
+
+port=$(free_port)
+start silent perl -MIO::Socket::INET -MIO::Socket::UNIX -e '
+	my @l = (IO::Socket::INET->new(LocalAddr => "127.0.0.1",
+	    LocalPort => $ARGV[0], Listen => 9), IO::Socket::UNIX->new(
+	    Local => $ARGV[1], Listen => 9));
+	sleep;' "$port" "$T/silent.sock"
+must_start silent test -S "$T/silent.sock"
+ready() { # [CONF-LINE…]: how davit-build --ready ends, within 2 s
+	write_conf "store_keys $T/s3.keys" "$@"
+	"${as_user[@]}" timeout 60 "$T/libexec/davit-build" --ready=2
+	echo $?
+}
+is "$(ready)" 0 'all answers'
+is "$(ready "store s3 http://127.0.0.1:$port/x" 's3_timeout 600')" 2 \
+	'a store that never answers is told in time'
+is "$(ready "docker unix:$T/silent.sock")" 3 '… and so is an engine'
+
 done_testing

@@ -235,7 +235,9 @@ stray=(output/strayaaaaa.tar.zst logs/straybbbbb.txt
 	tmp/strayddddd probe/strayggggg)
 young=(output/youngaaaaa.tar.zst logs/youngbbbbb.txt dist/youngccccc/in.html
 	tmp/youngddddd tmp/youngeeeee.1/in)
-live=(dist/stranger00/index.html manifests/stranger00.json)
+live=(dist/stranger00/index.html manifests/stranger00.json
+	output/unreadable.tar.zst logs/unreadable.txt)
+rcli hset davit:deployment:unreadable id unreadable state strange >/dev/null
 make "${foreign[@]}" "${stray[@]}" "${live[@]}"
 find "$T/store" -newer "$T/davit.conf" -exec touch -h -d '3 days ago' {} +
 make "${young[@]}"

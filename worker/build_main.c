@@ -1,5 +1,6 @@
 /* davit-build: one deployment, from a job on standard input to a site. */
 #include <getopt.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -32,7 +33,7 @@
 static const char help[] =
     "usage: davit-build [-c FILE] < JOB\n"
     "       davit-build [-c FILE] --clean ID | --containers | --spare | --no-spare\n"
-    "       davit-build [-c FILE] --ready\n"
+    "       davit-build [-c FILE] --ready[=SECONDS]\n"
     "       davit-build [-c FILE] --plan DIRECTORY|- [--json] [--request FILE]\n"
     "       davit-build --check DIRECTORY\n"
     "\n"
@@ -45,7 +46,7 @@ static const char help[] =
     "  --containers      the ids that have containers of this worker, a line each\n"
     "  --spare           start a container ahead, for the next build\n"
     "  --no-spare        remove it\n"
-    "  --ready           exit 0 where the store and the engine answer\n"
+    "  --ready[=SECONDS] exit 0 where the store and the engine answer, in time\n"
     "  --plan DIRECTORY  tell how a checkout would be built, and why; \"-\" is\n"
     "                    a tar of it on standard input\n"
     "  --json            tell it as JSON\n"
@@ -154,18 +155,35 @@ spare(const struct conf *conf, bool wanted)
 
 /* ---- --ready ---- */
 
+/* What is being waited for. */
+static volatile sig_atomic_t asked = READY_NO_STORE;
+
+static void
+late(int sig)
+{
+	_exit(asked);
+}
+
+/* seconds: for all of it, as digits; NULL: it may take its time. */
 static int
-ready(const struct conf *conf)
+ready(const struct conf *conf, const char *seconds)
 {
 	struct store *store = NULL;
 	struct docker *docker = NULL;
 	struct err e;
 	int status = READY_NO_STORE;
+	int64_t left;
 
+	if (seconds != NULL) {
+		if (!name_to_number(seconds, 1, 3600, &left))
+			return EXIT_USAGE;
+		signal(SIGALRM, late);
+		alarm((unsigned int)left);
+	}
 	if ((store = store_open(conf, &e)) == NULL ||
 	    store_check(store, &e) == -1)
 		goto out;
-	status = READY_NO_DOCKER;
+	asked = status = READY_NO_DOCKER;
 	if ((docker = docker_open(conf->docker, &e)) == NULL)
 		goto out;
 	status = netguard_ensure(docker, conf, &e) == -1 ? READY_NO_NETWORK
@@ -253,7 +271,7 @@ with_conf(const char *file, int mode, const char *id,
 		status = explain(plan);
 		break;
 	case 'r':
-		status = ready(conf);
+		status = ready(conf, id);
 		break;
 	default:
 		status = build(conf, events);
@@ -271,7 +289,7 @@ main(int argc, char **argv)
 		{ "containers", no_argument, NULL, 'L' },
 		{ "spare", no_argument, NULL, 'S' },
 		{ "no-spare", no_argument, NULL, 'N' },
-		{ "ready", no_argument, NULL, 'r' },
+		{ "ready", optional_argument, NULL, 'r' },
 		{ "plan", required_argument, NULL, 'P' },
 		{ "json", no_argument, NULL, 'J' },
 		{ "request", required_argument, NULL, 'R' },
@@ -291,12 +309,12 @@ main(int argc, char **argv)
 			file = optarg;
 			break;
 		case 'C':
+		case 'r':
 			id = optarg;
 			/* fallthrough */
 		case 'L':
 		case 'S':
 		case 'N':
-		case 'r':
 			mode = opt;
 			break;
 		case 'P':

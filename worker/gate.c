@@ -27,6 +27,11 @@
  * four requests, else a few milliseconds. */
 #define PROBE_MS (20 * 1000)
 
+/* What has not answered by then does not.  The probe ends itself, unless its
+ * file system hangs: then it is not waited for. */
+#define PROBE_SECONDS "30"
+#define PROBE_MAX_MS (35 * 1000)
+
 void
 gate_init(struct gate *g)
 {
@@ -55,7 +60,7 @@ static void
 start_probe(struct gate *g)
 {
 	char *path = xasprintf("%s/davit-build", conf_libexecdir());
-	const char *const argv[] = { path, "--ready", NULL };
+	const char *const argv[] = { path, "--ready=" PROBE_SECONDS, NULL };
 	struct child_spec spec = { .path = path,
 		.argv = argv,
 		.env = (const char *const *)environ,
@@ -64,6 +69,7 @@ start_probe(struct gate *g)
 		.die_with_parent = true };
 	struct err e;
 
+	g->probe_end = name_tick_ms() + PROBE_MAX_MS;
 	if (child_start(&g->probe, &spec, &e) == -1) {
 		log_error("%s", e.msg);
 		backoff_fail(&g->pause);
@@ -76,8 +82,14 @@ reap_probe(struct gate *g)
 {
 	int status;
 
-	if (child_wait(&g->probe, 0, &status, NULL) != 1)
+	if (child_wait(&g->probe, 0, &status, NULL) != 1) {
+		if (name_tick_ms() >= g->probe_end) {
+			g->probe_end = INT64_MAX;
+			g->away = "store";
+			g->look_at = 0;
+		}
 		return;
+	}
 	g->doubted = !WIFEXITED(status) || WEXITSTATUS(status) != 0;
 	g->away = NULL;
 	g->look_at = 0;
@@ -211,9 +223,9 @@ gate_due(const struct gate *g)
 {
 	int64_t due = g->look_at < g->tell_at ? g->look_at : g->tell_at;
 
-	if (!child_running(&g->probe) && probe_due(g) < due)
-		due = probe_due(g);
-	return due;
+	if (child_running(&g->probe))
+		return g->probe_end < due ? g->probe_end : due;
+	return probe_due(g) < due ? probe_due(g) : due;
 }
 
 void

@@ -22,6 +22,7 @@ struct gate {
 	const char *away;	/* what the last one has not found */
 	const char *reason;	/* no build is started; NULL: it is open */
 	int64_t look_at, tell_at, probe_at;	/* name_tick_ms() */
+	int64_t probe_end;	/* of the one that runs */
 };
 
 void gate_init(struct gate *);

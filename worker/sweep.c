@@ -58,13 +58,22 @@ id_of_key(const char *key, const char *prefix, const char *suffix,
 	    strncmp(id, name, ID_LENGTH) == 0;
 }
 
-/* The record in Redis.  1; 0: it has none, *d is NULL; -1. */
+/* The record in Redis.  1; 0: it has none, *d is NULL; -1.  One that cannot be
+ * read ends no round: Redis knows it, so that nothing of it is strange. */
 static int
 look_up(struct sweep *s, const char *id, struct deployment **d)
 {
-	if ((*d = queue_record(s->queue, id, s->e)) != NULL)
+	struct err why;
+
+	if ((*d = queue_record(s->queue, id, &why)) != NULL)
 		return 1;
-	return s->e->code == ERR_NOTFOUND ? 0 : -1;
+	if (why.code == ERR_INVALID)
+		log_warn("%s: %s; nothing of it is swept", id, why.msg);
+	else if (why.code != ERR_NOTFOUND) {
+		*s->e = why;
+		return -1;
+	}
+	return 0;
 }
 
 /* 1: there is no record of it anywhere, and its time to get one is over. */
