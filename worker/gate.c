@@ -1,17 +1,15 @@
 #include "worker/gate.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/statvfs.h>
 #include <sys/wait.h>
-#include <unistd.h>
 
 #include "lib/conf.h"
 #include "lib/err.h"
 #include "lib/log.h"
-#include "lib/mem.h"
 #include "lib/queue.h"
+#include "worker/launch.h"
 #include "worker/link.h"
 #include "worker/ready.h"
 
@@ -59,22 +57,14 @@ gate_doubt(struct gate *g)
 static void
 start_probe(struct gate *g)
 {
-	char *path = xasprintf("%s/davit-build", conf_libexecdir());
-	const char *const argv[] = { path, "--ready=" PROBE_SECONDS, NULL };
-	struct child_spec spec = { .path = path,
-		.argv = argv,
-		.env = (const char *const *)environ,
-		.fds = { -1, -1, STDERR_FILENO },
-		.nfds = 3,
-		.die_with_parent = true };
 	struct err e;
 
 	g->probe_end = name_tick_ms() + PROBE_MAX_MS;
-	if (child_start(&g->probe, &spec, &e) == -1) {
+	if (launch_errand(&g->probe, "--ready=" PROBE_SECONDS, NULL, &e) ==
+	    -1) {
 		log_error("%s", e.msg);
 		backoff_fail(&g->pause);
 	}
-	free(path);
 }
 
 static void

@@ -1,24 +1,20 @@
 #include "worker/slots.h"
 
-#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/wait.h>
-#include <unistd.h>
 
 #include "lib/child.h"
 #include "lib/conf.h"
 #include "lib/deployment.h"
 #include "lib/err.h"
-#include "lib/fdio.h"
-#include "lib/json.h"
 #include "lib/log.h"
 #include "lib/mem.h"
 #include "lib/queue.h"
 #include "worker/backoff.h"
+#include "worker/launch.h"
 #include "worker/link.h"
 #include "worker/relay.h"
 
@@ -174,80 +170,13 @@ slot_add(struct slots *s, const char *id)
 	return b;
 }
 
-/* ---- the process ---- */
-
-/* The job as JSON in memory: the environment in it may hold secrets, and is
- * on no disk. */
-static int
-job_fd(const struct deployment *d, struct err *e)
-{
-	struct json *job = deployment_to_json(d);
-	char *text;
-	int fd;
-
-	json_set(job, "env", json_copy(d->env));
-	text = json_text(job);
-	json_free(job);
-	if ((fd = memfd_create("job", MFD_CLOEXEC)) == -1)
-		err_errno(e, "memfd_create");
-	else if (fdio_write(fd, text, strlen(text), e) == -1 ||
-	    lseek(fd, 0, SEEK_SET) == -1)
-		fdio_close(&fd);
-	explicit_bzero(text, strlen(text)); /* the environment is secret */
-	free(text);
-	return fd;
-}
-
-/* davit-build [--clean ID], with these descriptors. */
-static int
-start_program(struct child *c, const char *clean, const int fds[4],
-    struct err *e)
-{
-	char *path = xasprintf("%s/davit-build", conf_libexecdir());
-	const char *const argv[] = { path, clean == NULL ? NULL : "--clean",
-		clean, NULL };
-	struct child_spec spec = { .path = path,
-		.argv = argv,
-		.env = (const char *const *)environ,
-		.fds = { fds[0], fds[1], fds[2], fds[3] },
-		.nfds = 4,
-		.die_with_parent = true };
-	int rc = child_start(c, &spec, e);
-
-	free(path);
-	return rc;
-}
-
-/* Takes d over where it succeeds. */
-static int
-start_build(struct slot *b, struct deployment *d, const struct conf *conf,
-    struct err *e)
-{
-	int job = -1, log[2] = { -1, -1 }, event[2] = { -1, -1 }, rc = -1;
-
-	if ((job = job_fd(d, e)) == -1 || child_pipe(log, e) == -1 ||
-	    child_socketpair(event, e) == -1 ||
-	    fdio_nonblock(log[0], e) == -1 || fdio_nonblock(event[0], e) == -1)
-		goto out;
-	if (start_program(&b->child, NULL,
-		(int[]){ job, log[1], STDERR_FILENO, event[1] }, e) == -1)
-		goto out;
-	b->relay = relay_new(d, log[0], event[0], (size_t)conf->log_bytes);
-	log[0] = event[0] = -1; /* the relay's now */
-	rc = 0;
-out:
-	fdio_close(&job);
-	for (int i = 0; i < 2; i++) {
-		fdio_close(&log[i]);
-		fdio_close(&event[i]);
-	}
-	return rc;
-}
+/* ---- from start to stop ---- */
 
 void
 slots_start(struct slots *s, struct deployment *d)
 {
 	struct slot *b = slot_add(s, d->id);
+	int ends[2];
 	struct err e;
 
 	log_scope(b->id);
@@ -256,7 +185,10 @@ slots_start(struct slots *s, struct deployment *d)
 	    (s->conf->build_time + s->conf->fetch_time) * 1000;
 	log_info("attempt %lld of %s", (long long)d->attempt,
 	    d->url == NULL ? "an upload" : d->url);
-	if (start_build(b, d, s->conf, &e) == -1) {
+	if (launch_job(&b->child, d, ends, &e) == 0)
+		b->relay = relay_new(d, ends[0], ends[1],
+		    (size_t)s->conf->log_bytes);
+	else {
 		log_error("%s; the build goes back to the queue", e.msg);
 		b->phase = REPORTING;
 		b->stopped = STOP_DRAIN; /* the same attempt, later */
@@ -432,8 +364,7 @@ start_cleaning(struct slot *b)
 	struct err e;
 
 	b->kill_at = name_tick_ms() + CLEAN_MS;
-	if (start_program(&b->child, b->id,
-		(int[]){ -1, -1, STDERR_FILENO, -1 }, &e) == -1) {
+	if (launch_errand(&b->child, "--clean", b->id, &e) == -1) {
 		log_error("%s", e.msg);
 		backoff_fail(&b->clean);
 	}

@@ -20,6 +20,7 @@
 #include "lib/mem.h"
 #include "lib/name.h"
 #include "lib/queue.h"
+#include "worker/launch.h"
 
 /* A fetch takes an hour at most (fetch_time). */
 #define SCRATCH_MS ((int64_t)2 * 60 * 60 * 1000)
@@ -83,22 +84,14 @@ sweep_scratch(const struct conf *conf)
 static int
 run_build(const char *option, const char *id, struct buf *out, struct err *e)
 {
-	char *path = xasprintf("%s/davit-build", conf_libexecdir());
-	const char *const argv[] = { path, option, id, NULL };
-	struct child_spec spec = { .path = path,
-		.argv = argv,
-		.env = (const char *const *)environ,
-		.fds = { -1, -1, STDERR_FILENO },
-		.nfds = 3,
-		.die_with_parent = true };
 	struct child child = CHILD_INIT;
 	int ends[2] = { -1, -1 }, status, rc = -1;
 	char how[80];
 
 	if (out != NULL && child_pipe(ends, e) == -1)
 		goto out;
-	spec.fds[1] = ends[1];
-	if (child_start(&child, &spec, e) == -1)
+	if (launch_build(&child, option, id,
+		(int[]){ -1, ends[1], STDERR_FILENO, -1 }, e) == -1)
 		goto out;
 	fdio_close(&ends[1]);
 	if (out != NULL &&
@@ -116,7 +109,6 @@ out:
 	child_stop(&child, GRACE_MS, NULL);
 	fdio_close(&ends[0]);
 	fdio_close(&ends[1]);
-	free(path);
 	return rc;
 }
 

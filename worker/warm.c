@@ -8,8 +8,8 @@
 #include "lib/conf.h"
 #include "lib/err.h"
 #include "lib/log.h"
-#include "lib/mem.h"
 #include "lib/name.h"
+#include "worker/launch.h"
 
 /* By then a build that has just started does no longer want the CPU for its
  * own beginning. */
@@ -52,23 +52,14 @@ warm_is_over(const struct warm *w)
 static void
 start(struct warm *w, const char *option)
 {
-	char *path = xasprintf("%s/davit-build", conf_libexecdir());
-	const char *const argv[] = { path, option, NULL };
-	struct child_spec spec = { .path = path,
-		.argv = argv,
-		.env = (const char *const *)environ,
-		.fds = { -1, -1, STDERR_FILENO, -1 },
-		.nfds = 4,
-		.die_with_parent = true };
 	struct err e;
 
 	w->kill_at = name_tick_ms() + CHILD_MS;
-	if (child_start(&w->child, &spec, &e) == -1) {
+	if (launch_errand(&w->child, option, NULL, &e) == -1) {
 		log_warn("%s", e.msg);
 		w->there = false;
 		w->stale = INT64_MAX;
 	}
-	free(path);
 }
 
 /* One that is to go and does not is given up: its own end is near. */
