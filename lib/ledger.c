@@ -38,49 +38,53 @@ ledger_put(struct store *store, const struct deployment *d, struct err *e)
 	return rc;
 }
 
-struct deployment *
-ledger_get(struct store *store, const char *id, struct err *e)
+/* What is stored, as it is; json_free() it. */
+static struct json *
+read_record(struct store *store, const char *id, struct err *e)
 {
-	struct deployment *d = NULL;
 	struct buf text = BUF_INIT;
 	struct json *j = NULL;
 	char *key = key_of(id);
-	struct err why = { .code = ERR_NONE };
 
-	if (store_get(store, key, JSON_MAX_BYTES, &text, &why) == 0 &&
-	    (j = json_parse_buf(&text, &why)) != NULL)
-		d = deployment_from_json(j, &why);
+	if (store_get(store, key, JSON_MAX_BYTES, &text, e) == 0)
+		j = json_parse_buf(&text, e);
+	buf_clear(&text);
+	free(key);
+	return j;
+}
+
+struct deployment *
+ledger_get(struct store *store, const char *id, struct err *e)
+{
+	struct err why;
+	struct json *j = read_record(store, id, &why);
+	struct deployment *d = j == NULL ? NULL
+					 : deployment_from_json(j, &why);
+
 	if (d == NULL && why.code == ERR_INVALID) {
-		err_within(&why, "%s", key);
+		err_within(&why, PREFIX "%s" SUFFIX, id);
 		err_recode(&why, ERR_INTERNAL);
 	}
 	if (d == NULL && e != NULL)
 		*e = why;
 	json_free(j);
-	buf_clear(&text);
-	free(key);
 	return d;
 }
 
 int
 ledger_is_deleted(struct store *store, const char *id, struct err *e)
 {
-	struct buf text = BUF_INIT;
-	struct json *j = NULL;
-	char *key = key_of(id);
 	struct err why;
+	struct json *j = read_record(store, id, &why);
 	int rc = -1;
 
-	if (store_get(store, key, JSON_MAX_BYTES, &text, &why) == 0 &&
-	    (j = json_parse_buf(&text, &why)) != NULL)
+	if (j != NULL)
 		rc = json_get_int(j, "deleted", 0) > 0 ? 1 : 0;
 	else if (why.code == ERR_NOTFOUND)
 		rc = 0;
 	else if (e != NULL)
 		*e = why;
 	json_free(j);
-	buf_clear(&text);
-	free(key);
 	return rc;
 }
 

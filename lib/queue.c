@@ -94,13 +94,23 @@ queue_run(struct queue *q, struct resp_words *w, const char *id,
 	return rc;
 }
 
+int
+queue_tell(struct queue *q, struct resp_words *w, struct err *e)
+{
+	struct resp_reply *r = resp_run(q->redis, w, e);
+
+	if (r == NULL)
+		return -1;
+	resp_reply_free(r);
+	return 0;
+}
+
 /* ---- records ---- */
 
 int
 queue_check(struct queue *q, struct err *e)
 {
 	struct resp_words w = RESP_WORDS_INIT;
-	struct resp_reply *r;
 
 	/* A write also sees a replica, a full memory, a disk that fails. */
 	resp_add(&w, "SET");
@@ -108,10 +118,7 @@ queue_check(struct queue *q, struct err *e)
 	resp_add(&w, "1");
 	resp_add(&w, "PX");
 	resp_add(&w, "1000");
-	if ((r = resp_run(q->redis, &w, e)) == NULL)
-		return -1;
-	resp_reply_free(r);
-	return 0;
+	return queue_tell(q, &w, e);
 }
 
 int
@@ -239,15 +246,11 @@ int
 queue_set_filled(struct queue *q, struct err *e)
 {
 	struct resp_words w = RESP_WORDS_INIT;
-	struct resp_reply *r;
 
 	resp_add(&w, "SET");
 	resp_add(&w, "davit:filled");
 	resp_add(&w, "1");
-	if ((r = resp_run(q->redis, &w, e)) == NULL)
-		return -1;
-	resp_reply_free(r);
-	return 0;
+	return queue_tell(q, &w, e);
 }
 
 int
@@ -290,19 +293,16 @@ queue_keep_source(struct queue *q, const char *digest, const char *id,
 {
 	char *key = xasprintf("davit:source:%s", digest);
 	struct resp_words w = RESP_WORDS_INIT;
-	struct resp_reply *r;
+	int rc;
 
 	resp_add(&w, "SET");
 	resp_add(&w, key);
 	resp_add(&w, id);
 	resp_add(&w, "PX");
 	resp_add_number(&w, ms);
-	r = resp_run(q->redis, &w, e);
+	rc = queue_tell(q, &w, e);
 	free(key);
-	if (r == NULL)
-		return -1;
-	resp_reply_free(r);
-	return 0;
+	return rc;
 }
 
 int

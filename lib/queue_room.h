@@ -24,6 +24,9 @@ int queue_verdict(struct queue *, const struct resp_reply *, const char *id,
 int queue_run(struct queue *, struct resp_words *, const char *id,
     struct err *);
 
+/* A command whose answer says no more than that it was heard. */
+int queue_tell(struct queue *, struct resp_words *, struct err *);
+
 /* The record in a reply that is a hash's names and values. */
 struct deployment *queue_to_record(struct queue *, const struct resp_reply *,
     struct err *);

@@ -266,7 +266,7 @@ queue_waiting_for(struct queue *q, const char *worker, const char *what,
 {
 	char *key = xasprintf("davit:waiting-for:%s", worker);
 	struct resp_words w = RESP_WORDS_INIT;
-	struct resp_reply *r;
+	int rc;
 
 	resp_add(&w, what == NULL ? "DEL" : "SET");
 	resp_add(&w, key);
@@ -275,12 +275,9 @@ queue_waiting_for(struct queue *q, const char *worker, const char *what,
 		resp_add(&w, "PX");
 		resp_add_number(&w, ms);
 	}
-	r = resp_run(q->redis, &w, e);
+	rc = queue_tell(q, &w, e);
 	free(key);
-	if (r == NULL)
-		return -1;
-	resp_reply_free(r);
-	return 0;
+	return rc;
 }
 
 char *
