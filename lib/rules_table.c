@@ -61,7 +61,8 @@ is_repeated(const char *colon, size_t len)
 
 	while ((s = strstr(s, "/:")) != NULL) {
 		s++;
-		if (rules_placeholder(s + 1) + 1 == len && strncmp(s, colon, len) == 0)
+		if (rules_placeholder(s + 1) + 1 == len &&
+		    strncmp(s, colon, len) == 0)
 			return true;
 	}
 	return false;

@@ -73,7 +73,8 @@ source_lfs_locate(struct source *s, size_t from, struct err *e)
 
 	if (from == s->npointers)
 		return 0;
-	objects = xreallocarray(NULL, s->npointers - from, sizeof(struct lfs_object *));
+	objects = xreallocarray(NULL, s->npointers - from,
+	    sizeof(struct lfs_object *));
 	for (size_t i = from; i < s->npointers; i++)
 		if (s->items[s->pointers[i]].lfs->place == NULL)
 			objects[n++] = s->items[s->pointers[i]].lfs;

@@ -18,6 +18,7 @@
 #include "worker/landlock.h"
 
 static long abi;
+static const char library[] = "/usr/lib/os-release"; /* readable */
 
 static int
 opens(const char *path, int flags)
@@ -48,7 +49,7 @@ look_around(const char *outside)
 	    mkdir("../dir", 0700) == 0 || rename("../f", "f") == 0 ||
 	    symlink("x", "../l") == 0)
 		return 5;
-	if (!opens("/usr/lib/os-release", O_RDONLY) || opens("/usr/lib/os-release", O_WRONLY))
+	if (!opens(library, O_RDONLY) || opens(library, O_WRONLY))
 		return 6;
 	if (!opens("in", O_RDWR | O_CREAT) || !opens("in", O_RDONLY) ||
 	    unlink("in") == -1)

@@ -14,9 +14,9 @@
  * empty IFS keeps blanks in names.  The name goes before the tar: a process of
  * its own for it would cost 45 ms.  It is started while the build runs, for as
  * much, and waits for a line; the directory may have been made anew since.
- * Symbolic links come as they are: publishing
- * follows those that stay in the output.  Hard links come as files of their
- * own.  Of the whole checkout, what no site has would only cost time. */
+ * Symbolic links come as they are: publishing follows those that stay in the
+ * output.  Hard links come as files of their own.  Of the whole checkout, what
+ * no site has would only cost time. */
 static const char read_output[] =
     "IFS=\n"
     "read -r go && cd \"$PWD\" || exit 1\n"

@@ -29,9 +29,8 @@
 
 /* The entry process unpacks the source, which comes by the container's own
  * input: a process of its own for that would cost 45 ms.  Then it tells tar's
- * status and idles for as long as
- * the build may last.  Where the source did not come, or not fit, there will be
- * no build: the container ends. */
+ * status and idles for as long as the build may last.  Where the source did not
+ * come, or not fit, there will be no build: the container ends. */
 static const char entry[] =
     "PATH=/usr/local/bin:/usr/bin:/bin\n"
     "timeout \"$1\" tar -x -f -\n"
