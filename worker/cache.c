@@ -3,7 +3,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -108,6 +107,22 @@ cache_get(struct cache *c, const char *kind, const char *key)
 		futimens(fd, NULL);
 	free(path);
 	return fd;
+}
+
+bool
+cache_has(struct cache *c, const char *kind)
+{
+	char *start = xasprintf("%s-%s-", c->repository, kind);
+	DIR *dir = opendir(c->conf->cache);
+	struct dirent *entry;
+	bool has = false;
+
+	while (!has && dir != NULL && (entry = readdir(dir)) != NULL)
+		has = strncmp(entry->d_name, start, strlen(start)) == 0;
+	if (dir != NULL)
+		closedir(dir);
+	free(start);
+	return has;
 }
 
 void

@@ -9,6 +9,7 @@
 #ifndef DAVIT_WORKER_CACHE_H
 #define DAVIT_WORKER_CACHE_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct cache;
@@ -24,6 +25,9 @@ void cache_free(struct cache *);
 /* A descriptor of what was kept under kind and key (words of [a-z0-9]), or
  * -1.  It counts as used now. */
 int cache_get(struct cache *, const char *kind, const char *key);
+
+/* Whether anything was kept under kind. */
+bool cache_has(struct cache *, const char *kind);
 
 /* What was kept is of no use. */
 void cache_drop(struct cache *, const char *kind, const char *key);

@@ -19,6 +19,9 @@
 #define PIECE_BYTES (256 * 1024)
 #define KEY_CHARS 32
 
+/* The kind of cache that holds installed packages. */
+#define MODULES "modules"
+
 /* Names and sums of all that decides what is installed.  Scripts of the
  * project's own around an install may do more than install: then the packages
  * are not kept, nor are they where no lock file says which. */
@@ -59,6 +62,9 @@ struct keep {
 	const struct box_spec *spec;
 	struct box *box;
 	struct cache *cache;
+	struct helper look;		/* sums what decides what is
+					   installed */
+	bool looks;			/* nobody has asked it yet */
 	char key[KEY_CHARS + 1];	/* of the packages; "": not kept */
 	char **caches;			/* in /work */
 	bool restored;
@@ -111,13 +117,23 @@ find_caches(struct keep *k)
 	}
 }
 
+static void
+find_key(struct keep *k)
+{
+	int status;
+
+	if (k->looks &&
+	    docker_process_finish(k->look.process, &status, NULL) == 0 &&
+	    status == 0 && k->look.out.len > 0)
+		set_key(k, &k->look.out);
+	k->looks = false;
+}
+
 struct keep *
 keep_new(const struct box_spec *spec, struct box *box, struct cache *cache)
 {
 	static const char *const argv[] = { "/bin/sh", "-c", look, NULL };
 	struct keep *k = xcalloc(1, sizeof(*k));
-	struct helper h;
-	int status;
 
 	k->spec = spec;
 	k->box = box;
@@ -125,11 +141,11 @@ keep_new(const struct box_spec *spec, struct box *box, struct cache *cache)
 	find_caches(k);
 	if (cache == NULL || spec->plan->install == NULL)
 		return k;
-	if (box_helper(box, &h, argv, false, NULL) == 0 &&
-	    docker_process_finish(h.process, &status, NULL) == 0 &&
-	    status == 0 && h.out.len > 0)
-		set_key(k, &h.out);
-	helper_free(&h);
+	k->looks = box_helper(box, &k->look, argv, false, NULL) == 0;
+	/* Where packages may be there it has to be known which; else installing
+	 * need not wait for that. */
+	if (cache_has(cache, MODULES))
+		find_key(k);
 	return k;
 }
 
@@ -138,6 +154,7 @@ keep_free(struct keep *k)
 {
 	if (k == NULL)
 		return;
+	helper_free(&k->look);
 	cache_free(k->cache);
 	list_free(k->caches);
 	free(k);
@@ -226,7 +243,7 @@ keep_restore(struct keep *k, struct err *e)
 	if (k->cache == NULL)
 		return 0;
 	if (k->key[0] != '\0')
-		k->restored = restore(k, "modules", k->key, list_modules);
+		k->restored = restore(k, MODULES, k->key, list_modules);
 	if (k->restored)
 		buildlog_say(k->spec->log, "nothing to install: the packages "
 		    "of an earlier build are there, and no lock file has "
@@ -291,8 +308,9 @@ keep_save(struct keep *k)
 {
 	if (k->cache == NULL)
 		return;
+	find_key(k);
 	if (k->key[0] != '\0' && !k->restored)
-		save(k, "modules", k->key, list_modules);
+		save(k, MODULES, k->key, list_modules);
 	if (!k->restored)
 		save(k, "store", "all", list_store);
 	save(k, "caches", "all", list_caches);
