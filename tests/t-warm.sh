@@ -103,13 +103,12 @@ start engine perl -MIO::Socket::UNIX -e '
 	while (my $c = $s->accept) {
 		push @all, $c;
 		next if fork;
-		my $asked = 0;
+		my ($asked, $text) = (0, "{}");
 		while (my $line = <$c>) {
+			$text = "OK" if $line =~ /_ping/;
 			next unless $line eq "\r\n";
 			if ($asked++) { open my $f, ">", $hung; next }
-			my $text = q({"ApiVersion":"1.41","MinAPIVersion":"1.12"});
-			printf $c "HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s",
-			    length $text, $text;
+			printf $c "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n%s", $text;
 			$c->flush;
 		}
 		exit;
@@ -131,5 +130,33 @@ else
 	not_ok 'an engine that hangs delays SIGTERM by 2 s at most' "$took ms"
 fi
 unlike "$(<"$T/tmp/events")" '"done"' 'and nothing is told'
+
+# --- an engine that speaks an older version ---
+
+write_conf "docker unix:$T/old.sock"
+start old-engine perl -MIO::Socket::UNIX -e '
+	my ($path, $seen) = @ARGV;
+	my $s = IO::Socket::UNIX->new(Local => $path, Listen => 9) or die;
+	open my $f, ">>", $seen or die;
+	$f->autoflush;
+	while (my $c = $s->accept) {
+		my ($asked) = <$c> =~ m{^GET (\S+?)[? ]};
+		while (<$c> ne "\r\n") { }
+		print $f "$asked\n";
+		my ($status, $text) = $asked =~ /_ping/ ? (400, "{}")
+		    : $asked =~ /version/
+		    ? (200, q({"ApiVersion":"1.30","MinAPIVersion":"1.12"}))
+		    : (200, "[]");
+		printf $c "HTTP/1.1 %d x\r\nConnection: close\r\n" .
+		    "Content-Length: %d\r\n\r\n%s",
+		    $status, length $text, $text;
+	}' "$T/old.sock" "$T/run/asked"
+poll_until 10 test -S "$T/old.sock"
+own "$T/old.sock"
+"${as_user[@]}" timeout 20 "$T/libexec/davit-build" \
+	-c "$T/davit.conf" --containers
+is "$?" 0 'an older engine is talked to'
+is "$(xargs <"$T/run/asked")" '/v1.41/_ping /version /v1.30/containers/json' \
+	'… in its version'
 
 done_testing
