@@ -1,5 +1,5 @@
 #!/bin/bash
 # A short storm, always the same.
 
-export SECONDS_OF_CHAOS=20 SEED=4
+export SECONDS_OF_CHAOS=60 SEED=4
 exec bash "$(dirname "$0")/chaos"
