@@ -90,8 +90,10 @@ start() { # NAME COMMAND…: in the background, its words in $T/log/NAME
 	shift
 	: >>"$T/log/$name"
 	own "$T/log/$name"
-	# The directory that make is in may be closed to the services' user.
-	(cd "$T" && exec "${as_user[@]}" "$@") >>"$T/log/$name" 2>&1 </dev/null &
+	# The directory that make is in may be closed to the services' user.  A
+	# session of its own, since Apache's prefork ends all of its group.
+	(cd "$T" && exec setsid "${as_user[@]}" "$@") \
+		>>"$T/log/$name" 2>&1 </dev/null &
 	pid_of[$name]=$!
 }
 
